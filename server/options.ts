@@ -1,0 +1,303 @@
+/**
+ * The one list of the server's options. Types, defaults, validation, command-line flags, environment variables,
+ * `--help` and the README's table all derive from `LIST`.
+ */
+import { parseArgs } from 'node:util'
+import { TuttiError } from '../lib/errors.ts'
+import { nearNames } from './nearNames.ts'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+interface Option<T> {
+  readonly default: T
+  /** What a value must be, as it reads after "expected". */
+  readonly expected: string
+  /** Placeholder in `--help`; a flag without one takes no value. */
+  readonly placeholder?: string
+  /** Environment variable; a flag wins over it. */
+  readonly env?: string
+  readonly unit?: 'bytes'
+  readonly meaning: string
+  accepts(value: unknown): value is T
+  /** A value written as text, for a flag or an environment variable; what can't be read stays as it is. */
+  fromText(text: string): unknown
+}
+
+type Extra = Pick<Option<unknown>, 'env' | 'unit' | 'meaning'>
+
+const wholeNumber = (byDefault: number, min: number, max: number, extra: Extra): Option<number> => ({
+  ...extra,
+  default: byDefault,
+  expected: `a whole number from ${min} to ${max}`,
+  placeholder: '<number>',
+  accepts: (value): value is number => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
+  fromText: (text) => (/^\d{1,15}$/.test(text) ? Number(text) : text),
+})
+
+const bytes = (byDefault: number, min: number, max: number, meaning: string): Option<number> =>
+  wholeNumber(byDefault, min, max, { unit: 'bytes', meaning })
+
+const text = (byDefault: string, placeholder: string, expected: string, extra: Extra): Option<string> => ({
+  ...extra,
+  default: byDefault,
+  expected,
+  placeholder,
+  accepts: (value): value is string => typeof value === 'string' && value !== '' && !value.includes('\0'),
+  fromText: (text) => text,
+})
+
+const word = <W extends string>(byDefault: W, words: readonly W[], extra: Extra): Option<W> => ({
+  ...extra,
+  default: byDefault,
+  expected: `one of ${words.join(', ')}`,
+  placeholder: '<word>',
+  accepts: (value): value is W => (words as readonly unknown[]).includes(value),
+  fromText: (text) => text,
+})
+
+const flag = (extra: Extra): Option<boolean> => ({
+  ...extra,
+  default: false,
+  expected: 'true or false',
+  accepts: (value): value is boolean => typeof value === 'boolean',
+  fromText: (text) => (text === 'true' ? true : text === 'false' ? false : text),
+})
+
+export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const
+
+/** The word that stands for "keep nothing on disk" where a folder may be given. */
+export const MEMORY = 'memory'
+
+const LIST = {
+  port: wholeNumber(1234, 0, 65535, {
+    env: 'PORT',
+    meaning: 'Port to listen on; 0 takes any free one.',
+  }),
+  host: text('127.0.0.1', '<address>', 'an address or host name', {
+    env: 'HOST',
+    meaning: 'Address to listen on; `0.0.0.0` for every IPv4 interface, `::` for every interface.',
+  }),
+  data: text('./tutti-data', '<folder>', `a folder, or the word "${MEMORY}"`, {
+    env: 'TUTTI_DATA',
+    meaning: `Folder of the documents; the word \`${MEMORY}\` keeps nothing on disk.`,
+  }),
+  demo: flag({ meaning: 'Serve the demo page at `/`.' }),
+  logLevel: word('info', LOG_LEVELS, {
+    env: 'TUTTI_LOG',
+    meaning: `Least severe entry of the log on stderr: ${LOG_LEVELS.map((level) => `\`${level}\``).join(', ')}.`,
+  }),
+  // 256 MiB × 8 stays below the 32-bit length that uWebSockets.js takes.
+  maxMessageBytes: bytes(2 * MIB, KIB, 256 * MIB, 'Largest WebSocket message; a larger one is closed with 4413.'),
+  payloadFactor: wholeNumber(4, 1, 8, {
+    meaning: 'A message over `maxMessageBytes` times this is cut off while it arrives, without a close code.',
+  }),
+  maxBodyBytes: bytes(8 * MIB, KIB, 256 * MIB, 'Largest body of an HTTP request; a larger one is answered 413.'),
+  maxDocumentBytes: bytes(
+    128 * MIB,
+    KIB,
+    2048 * MIB,
+    'Largest document, as stored; an update that would go beyond is refused with 4413.',
+  ),
+  maxConnections: wholeNumber(100_000, 1, 10_000_000, { meaning: 'Open WebSockets of the whole server.' }),
+  maxRoomsPerConnection: wholeNumber(100, 1, 10_000, {
+    meaning: 'Rooms that one connection may join; a y-websocket connection always joins one.',
+  }),
+  maxAwarenessEntries: wholeNumber(4, 1, 1000, {
+    meaning: 'Awareness client ids that one session may own; the ids of a re-rolled Y.Doc count.',
+  }),
+  maxAwarenessBytes: bytes(64 * KIB, 256, 16 * MIB, 'Awareness state that one session may hold, as JSON.'),
+  maxBackpressureBytes: bytes(
+    MIB,
+    64 * KIB,
+    256 * MIB,
+    'Bytes waiting for one slow reader; beyond, it is caught up from storage once it reads again.',
+  ),
+  documentCacheBytes: bytes(
+    64 * MIB,
+    0,
+    65_536 * MIB,
+    'Documents (by encoded size) kept open for reconnects and back-end edits; each takes about 15 × that in memory.',
+  ),
+  roomIdleSeconds: wholeNumber(10, 0, 86_400, { meaning: 'Seconds that a room without a session stays loaded.' }),
+}
+
+type Name = keyof typeof LIST
+
+/** Every option with its value: what `parseOptions` makes of a `ServerOptions`. */
+export type Options = { readonly [K in Name]: (typeof LIST)[K] extends Option<infer T> ? T : never }
+
+/** Options of `createServer`, each with a default; the README's table says what each one means. */
+export type ServerOptions = { readonly [K in Name]?: Options[K] | undefined }
+
+const NAMES = Object.keys(LIST) as Name[]
+
+/** The flag of an option without its dashes: `maxBodyBytes` is `--max-body-bytes`. */
+const flagOf = (name: Name): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+const shown = (value: unknown): string => {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value)
+  return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`
+}
+
+/** The value if it is one of this option; `INVALID_OPTION` under the name its giver used. */
+const checked = (name: Name, value: unknown, givenAs: string): Options[Name] => {
+  const option: Option<unknown> = LIST[name]
+  if (option.accepts(value)) return value as Options[Name]
+  throw new TuttiError('INVALID_OPTION', `${givenAs} is ${shown(value)}; expected ${option.expected}.`, {
+    path: [name],
+    hint: `Give ${option.expected}, or leave it out for ${shown(option.default)}.`,
+  })
+}
+
+const withDefaults = (given: ReadonlyMap<Name, Options[Name]>): Options =>
+  // Each entry was checked against its own line of LIST.
+  Object.fromEntries(NAMES.map((name) => [name, given.get(name) ?? LIST[name].default])) as Options
+
+const meant = (near: readonly string[]): string => (near.length === 0 ? '' : ` Did you mean ${near.join(' or ')}?`)
+
+/**
+ * Checks the options given to `createServer` and fills in the defaults. A key that is `undefined` counts as not given.
+ * @throws TuttiError `INVALID_OPTION` naming the option, what was given and what was expected.
+ */
+export const parseOptions = (input: unknown = {}): Options => {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    throw new TuttiError('INVALID_OPTION', `The options are ${shown(input)}; expected an object.`, {
+      hint: `Give an object with any of: ${NAMES.join(', ')}.`,
+    })
+  }
+  const given = new Map<Name, Options[Name]>()
+  for (const [key, value] of Object.entries(input)) {
+    const name = NAMES.find((known) => known === key)
+    if (name === undefined) {
+      throw new TuttiError('INVALID_OPTION', `There is no option ${shown(key)}.${meant(nearNames(key, NAMES))}`, {
+        path: [key],
+        hint: `The options are: ${NAMES.join(', ')}.`,
+      })
+    }
+    if (value !== undefined) given.set(name, checked(name, value, `Option ${name}`))
+  }
+  return withDefaults(given)
+}
+
+/** What a command line asks for. */
+export type Command =
+  | { readonly name: 'help' }
+  | { readonly name: 'version' }
+  | { readonly name: 'serve'; readonly options: Options }
+
+const SEE_HELP = 'See tutti --help.'
+
+/**
+ * Reads a command line (without node and script) and an environment. A flag wins over a variable, the last of equal
+ * flags wins, an empty variable counts as not set.
+ * @throws TuttiError `INVALID_OPTION` naming the flag or variable, what was given and what was expected.
+ */
+export const commandFrom = (argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Command => {
+  const flags = new Map(NAMES.map((name) => [flagOf(name), name]))
+  const { tokens } = parseArgs({
+    args: [...argv],
+    // Checked below instead: parseArgs' own errors know neither near names nor what a value must be.
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      version: { type: 'boolean', short: 'v' },
+      ...Object.fromEntries(
+        NAMES.map((name) => [flagOf(name), { type: isSwitch(name) ? ('boolean' as const) : ('string' as const) }]),
+      ),
+    },
+  })
+
+  const given = new Map<Name, Options[Name]>()
+  for (const name of NAMES) {
+    const variable = (LIST[name] as Option<unknown>).env
+    const value = variable === undefined ? undefined : env[variable]
+    if (value) given.set(name, checked(name, LIST[name].fromText(value), `${variable} (environment)`))
+  }
+
+  let asked: 'help' | 'version' | undefined
+  let positionals = 0
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') continue
+    if (token.kind === 'positional') {
+      positionals++
+      if (positionals > 1 || token.value !== 'serve') {
+        throw new TuttiError('INVALID_OPTION', `There is no command ${shown(token.value)}; expected tutti [serve].`, {
+          hint: SEE_HELP,
+        })
+      }
+      continue
+    }
+    const { name: flagName, rawName, value, inlineValue } = token
+    if (flagName === 'help' || flagName === 'version') {
+      asked ??= flagName
+      continue
+    }
+    const name = flags.get(flagName)
+    if (name === undefined) {
+      const known = [...flags.keys(), 'help', 'version']
+      const near = nearNames(flagName, known).map((candidate) => `--${candidate}`)
+      throw new TuttiError('INVALID_OPTION', `There is no option ${rawName}.${meant(near)}`, { hint: SEE_HELP })
+    }
+    if (isSwitch(name)) {
+      given.set(name, checked(name, value === undefined ? true : LIST[name].fromText(value), rawName))
+      continue
+    }
+    if (value === undefined || (!inlineValue && value.startsWith('--'))) {
+      throw new TuttiError('INVALID_OPTION', `${rawName} has no value; expected ${LIST[name].expected}.`, {
+        path: [name],
+        hint: `Write ${rawName} ${LIST[name].placeholder}. ${SEE_HELP}`,
+      })
+    }
+    given.set(name, checked(name, LIST[name].fromText(value), rawName))
+  }
+  return asked === undefined ? { name: 'serve', options: withDefaults(given) } : { name: asked }
+}
+
+const isSwitch = (name: Name): boolean => LIST[name].placeholder === undefined
+
+/** `2097152` as `2 MiB`; a number that is no whole multiple stays as it is. */
+const sized = (count: number): string => {
+  if (count > 0 && count % MIB === 0) return `${count / MIB} MiB`
+  if (count > 0 && count % KIB === 0) return `${count / KIB} KiB`
+  return String(count)
+}
+
+const describeDefault = (option: Option<unknown>): string =>
+  option.unit === 'bytes' ? `${option.default} (${sized(option.default as number)})` : String(option.default)
+
+/** What `tutti --help` prints. */
+export const helpText = (): string => {
+  const rows = NAMES.map((name) => {
+    const option: Option<unknown> = LIST[name]
+    const left = `--${flagOf(name)}${option.placeholder === undefined ? '' : ` ${option.placeholder}`}`
+    const env = option.env === undefined ? '' : `${option.env}, `
+    const right = isSwitch(name) ? option.meaning : `${option.meaning} [${env}${describeDefault(option)}]`
+    return [left, right.replaceAll('`', '')] as const
+  })
+  rows.push(['-h, --help', 'Print this.'], ['-v, --version', 'Print the version.'])
+  const width = Math.max(...rows.map(([left]) => left.length))
+  return [
+    'Usage: tutti [serve] [options]',
+    '',
+    'Starts the Tutti server. In brackets: the environment variable, if there is one, and the default.',
+    '',
+    ...rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`),
+    '',
+  ].join('\n')
+}
+
+/** The options table of the README, as Markdown. */
+export const optionsTable = (): string => {
+  const rows = NAMES.map((name) => {
+    const option: Option<unknown> = LIST[name]
+    const flagCell = `\`--${flagOf(name)}${option.placeholder === undefined ? '' : ` ${option.placeholder}`}\``
+    const envCell = option.env === undefined ? '' : `\`${option.env}\``
+    const defaultCell = option.unit === 'bytes' ? sized(option.default as number) : `\`${String(option.default)}\``
+    return `| \`${name}\` | ${flagCell} | ${envCell} | ${defaultCell} | ${option.meaning} |`
+  })
+  return ['| Option | Flag | Environment | Default | Meaning |', '| --- | --- | --- | --- | --- |', ...rows].join('\n')
+}
