@@ -21,6 +21,8 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
+    // `npm test` adds --typecheck.enabled; a run of one file then needs no compiler.
+    typecheck: { include: ['test/types/**/*.test-d.ts'] },
     // Built code runs as Node runs it, and shares its one copy of yjs with the tests.
     server: { deps: { external: [/\/dist\/(lib|server)\//] } },
   },

@@ -1,0 +1,104 @@
+// @ts-check
+/** Measures what the client entries cost a browser, holds them to their budgets, and README to the measured figures. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { build } from 'vite'
+import { ROOT } from './paths.mjs'
+
+/** An application has these anyway, or loads them when needed: they are not counted. */
+const YJS = ['yjs', 'y-websocket', 'y-protocols', 'lib0', 'y-indexeddb']
+
+/** @typedef {{ name: string, what: string, bytes: number, budget: number }} Size */
+
+/**
+ * Bundles a built entry for the browser. Chunks that only `import()` reaches are loaded when needed and not counted.
+ * @param {string} entry
+ * @param {(id: string) => boolean} external by what an import says, and again by the path it resolves to
+ * @returns {Promise<{ bytes: number, modules: ReadonlySet<string> }>} bytes after gzip, and the paths of what is in it
+ */
+const bundle = async (entry, external) => {
+  const result = await build({
+    root: ROOT,
+    configFile: false,
+    logLevel: 'error',
+    build: {
+      write: false,
+      target: 'es2022',
+      modulePreload: false,
+      rolldownOptions: { input: join(ROOT, entry), preserveEntrySignatures: 'strict', external },
+    },
+  })
+  const outputs = (Array.isArray(result) ? result : [result]).flatMap((one) => ('output' in one ? one.output : []))
+  const chunks = new Map(outputs.flatMap((one) => (one.type === 'chunk' ? [[one.fileName, one]] : [])))
+  let bytes = 0
+  /** @type {Set<string>} */
+  const modules = new Set()
+  const files = new Set([...chunks.values()].filter((chunk) => chunk.isEntry).map((chunk) => chunk.fileName))
+  // A set visits what is added while it is walked.
+  for (const file of files) {
+    const chunk = chunks.get(file)
+    if (chunk === undefined) continue
+    bytes += gzipSync(chunk.code, { level: 9 }).length
+    for (const id of chunk.moduleIds) modules.add(id)
+    for (const imported of chunk.imports) files.add(imported)
+  }
+  if (bytes === 0) throw new Error(`Bundling ${entry} gave nothing to measure.`)
+  return { bytes, modules }
+}
+
+/** @param {readonly string[]} packages @returns {(id: string) => boolean} */
+const isOneOf = (packages) => (id) => packages.some((name) => id === name || id.startsWith(`${name}/`))
+
+/**
+ * The client entries, minified and gzipped.
+ * @returns {Promise<readonly Size[]>}
+ */
+export const measureSizes = async () => {
+  const core = await bundle('dist/lib/index.js', isOneOf(YJS))
+  // What `tutti` itself brings is not counted again.
+  const outside = isOneOf([...YJS, 'lit'])
+  const lit = await bundle('dist/lib/lit.js', (id) => outside(id) || core.modules.has(id))
+  return [
+    { name: 'core', what: 'tutti', bytes: core.bytes, budget: 8 * 1024 },
+    { name: 'lit', what: 'tutti/lit', bytes: lit.bytes, budget: 1024 },
+  ]
+}
+
+/** @param {number} bytes */
+export const kilobytes = (bytes) => `${(bytes / 1024).toFixed(1)} KB`
+
+/** zlib differs by a few bytes between versions of Node; a figure at a rounding edge must not. */
+const ZLIB_SLACK = 24
+
+/**
+ * What is wrong with README's figures: `<!-- size:core -->7.4 KB<!-- /size -->`, wherever they stand.
+ * @param {readonly Size[]} sizes
+ * @param {string} readme
+ * @returns {string[]}
+ */
+export const readmeProblems = (sizes, readme) =>
+  sizes.flatMap(({ name, what, bytes }) => {
+    const right = [bytes - ZLIB_SLACK, bytes, bytes + ZLIB_SLACK].map(kilobytes)
+    const stated = [...readme.matchAll(new RegExp(`<!-- size:${name} -->(.*?)<!-- /size -->`, 'gs'))]
+    const write = `<!-- size:${name} -->${kilobytes(bytes)}<!-- /size -->`
+    if (stated.length === 0) return [`README.md does not state the size of ${what}. Write: ${write}`]
+    return stated
+      .filter((match) => !right.includes(/** @type {string} */ (match[1])))
+      .map((match) => `README.md says "${match[1]}" for ${what}, measured ${bytes} bytes. Write: ${write}`)
+  })
+
+/**
+ * Throws if a size is over its budget or README says another one.
+ * @returns {Promise<readonly Size[]>}
+ */
+export const checkSizes = async () => {
+  const sizes = await measureSizes()
+  const problems = sizes
+    .filter(({ bytes, budget }) => bytes > budget)
+    .map(({ what, bytes, budget }) => `${what} is ${bytes} bytes gzip; its budget is ${budget} (scripts/size.mjs).`)
+  const readme = join(ROOT, 'README.md')
+  if (existsSync(readme)) problems.push(...readmeProblems(sizes, readFileSync(readme, 'utf8')))
+  if (problems.length > 0) throw new Error(problems.join('\n'))
+  return sizes
+}
