@@ -122,7 +122,10 @@ export const read = (path: string, source: string): Reading => {
 
 /** The file that a relative import means, or `undefined` for a package. */
 const resolve = (from: string, specifier: string): string | undefined =>
-  specifier.startsWith('.') ? join(dirname(from), specifier.replace(/\?.*$/, '')) : undefined
+  specifier.startsWith('.') ? join(dirname(from), specifier) : undefined
+
+/** `./board.ts?region=…` is text that the build takes from a file, not a use of the module. */
+const isText = (specifier: string): boolean => specifier.startsWith('.') && specifier.includes('?')
 
 const covers = (place: string, path: string): boolean => (place.endsWith('/') ? path.startsWith(place) : path === place)
 
@@ -204,6 +207,7 @@ export const importProblems = (sources: Sources): string[] => {
     const { imports, processMembers } = read(path, source)
     const files: string[] = []
     for (const specifier of imports) {
+      if (isText(specifier)) continue
       const to = resolve(path, specifier)
       if (to !== undefined) files.push(to)
       const problem = to === undefined ? packageProblem(path, specifier) : fileProblem(path, to)
