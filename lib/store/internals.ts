@@ -1,6 +1,7 @@
 /** The seam between a store and what connects it (`connection.ts`, `presence.ts`, `room.ts`). Not a public entry. */
 import type * as Y from 'yjs'
 import type { TuttiError } from '../errors.ts'
+import type { LocalChanges } from '../localChanges.ts'
 import type { Persistence } from '../persistence.ts'
 import type { StatusCells, SyncStatus } from '../status.ts'
 
@@ -13,6 +14,11 @@ export interface Internals {
   /** What keeps the document on this device, if anything does. `whenReady()` of the store waits for it. */
   readonly persistence: Persistence | undefined
   readonly destroyed: boolean
+  /**
+   * What `status.unsyncedChanges` counts. `createStore` makes it with `countLocalChanges(doc, status, isStoredOrigin,
+   * persistence)` as soon as it has the four, so that writes before the first `connect` count too.
+   */
+  readonly localChanges: LocalChanges
   /** The origin of transactions that only bring back what this device had stored: not new local changes. */
   isStoredOrigin(origin: unknown): boolean
   /** Shows the error as `status.error` and gives it to the store's `onError`. Never throws. */
