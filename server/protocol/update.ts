@@ -9,8 +9,13 @@ import type * as decoding from 'lib0/decoding'
 import * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
 import { EMPTY_UPDATE } from '../../lib/protocol.ts'
+import { MAX_CLOCK, MAX_DEPTH, nestsWithin } from './bounds.ts'
 import { addRange, addRuns, covers, type DeletedRun, type DeleteSet } from './deleteSet.ts'
+import { walkInOrder } from './order.ts'
 import type { StateVector } from './stateVector.ts'
+import type { Run, Struct } from './structs.ts'
+
+export type { Run, Struct }
 
 export interface UpdateLimits {
   /** Longest GC or Deleted struct, in clocks. Default 2^20. */
@@ -21,18 +26,11 @@ export interface UpdateLimits {
   maxSubdocuments?: number
 }
 
-export type Struct = Y.Item | Y.GC | Y.Skip
-
-/** Structs of one client without a hole between them. */
-export interface Run {
-  readonly client: number
-  /** First clock. */
-  readonly from: number
-  /** Clock after the last. */
-  readonly to: number
-  /** Indices into `structs`: `[start, end)`. */
-  readonly start: number
-  readonly end: number
+/** For updates that this server made or already took: stored ones may hold longer runs, merged from shorter ones. */
+export const UNLIMITED: Required<UpdateLimits> = {
+  maxRun: Number.POSITIVE_INFINITY,
+  maxStructs: Number.POSITIVE_INFINITY,
+  maxSubdocuments: Number.POSITIVE_INFINITY,
 }
 
 /** An update that passed the gate. */
@@ -50,14 +48,6 @@ export interface Update {
   readonly deletions: ReadonlyMap<number, readonly DeletedRun[]>
 }
 
-/** Clocks from here on are absurd: a thousand edits a second reach it after 8,900 years. Keeps sums of clocks exact. */
-const MAX_CLOCK = 2 ** 48
-/**
- * Deepest nesting of objects and arrays in a value. Reading is possible far deeper than writing, and other engines
- * have smaller stacks: a value that one reader takes and another cannot encode would break the room.
- */
-const MAX_DEPTH = 512
-
 const MAX_RUN = 2 ** 20
 const MAX_STRUCTS = 2 ** 20
 const MAX_SUBDOCUMENTS = 10_000
@@ -72,6 +62,8 @@ const REF_ANY = 8
 const REF_DOC = 9
 
 const NONE: readonly number[] = []
+
+const ignore = (): void => undefined
 
 const refuse = (reason: string, cause?: unknown): TuttiError =>
   new TuttiError('PROTOCOL', `The update is refused: ${reason}.`, {
@@ -233,7 +225,7 @@ export const hasGap = (update: Update, stateVector: StateVector): boolean => {
       internal = true
     }
     // The update itself provides what it builds on: complete unless two clients wait for each other.
-    if (internal && !hasOrder(update, stateVector)) return true
+    if (internal && !walkInOrder(update.structs, runs, (id) => stateVector.get(id) ?? 0, ignore)) return true
   }
   for (const [other, deletions] of update.deletions) {
     const known = Math.max(stateVector.get(other) ?? 0, endOf(runs, other))
@@ -334,18 +326,9 @@ const checkContent = (item: Y.Item): void => {
 }
 
 const checkDepth = (value: unknown, item: Y.Item): void => {
-  if (typeof value === 'object' && value !== null && !fits(value, MAX_DEPTH)) {
+  if (!nestsWithin(value, MAX_DEPTH)) {
     throw refuse(`the item ${item.id.client}:${item.id.clock} nests deeper than ${MAX_DEPTH}`)
   }
-}
-
-const fits = (value: object, depth: number): boolean => {
-  if (depth === 0) return false
-  if (value instanceof Uint8Array) return true
-  for (const child of Array.isArray(value) ? value : Object.values(value)) {
-    if (typeof child === 'object' && child !== null && !fits(child, depth - 1)) return false
-  }
-  return true
 }
 
 /** Clock after the last struct of a client in the update; 0 if it has none. */
@@ -360,56 +343,4 @@ const endOf = (runs: readonly Run[], client: number): number => {
   }
   const run = runs[low - 1]
   return run?.client === client ? run.to : 0
-}
-
-/**
- * Whether the structs can be integrated one after the other. The walk is the one Yjs does: a struct waits on a stack
- * while the client it builds on goes ahead; if that one has nothing left, or comes back to a client that waits, they
- * stay pending.
- */
-const hasOrder = (update: Update, stateVector: StateVector): boolean => {
-  const { structs, runs } = update
-  const sections = new Map<number, { next: number; end: number }>()
-  const states = new Map<number, number>()
-  for (const run of runs) {
-    const section = sections.get(run.client)
-    if (section === undefined) {
-      sections.set(run.client, { next: run.start, end: run.end })
-      states.set(run.client, stateVector.get(run.client) ?? 0)
-    } else {
-      section.end = run.end
-    }
-  }
-  const stateOf = (client: number): number => states.get(client) ?? stateVector.get(client) ?? 0
-  const waiting: number[] = []
-  for (const section of sections.values()) {
-    while (waiting.length > 0 || section.next < section.end) {
-      const index = waiting.length > 0 ? waiting.pop()! : section.next++
-      const struct = structs[index]!
-      if (struct.constructor === Y.Skip) continue
-      const { client, clock } = struct.id
-      const state = stateOf(client)
-      if (clock > state) return false
-      const missing = struct.constructor === Y.Item ? missingClient(struct, stateOf) : undefined
-      if (missing === undefined) {
-        if (clock + struct.length > state) states.set(client, clock + struct.length)
-        continue
-      }
-      const other = sections.get(missing)
-      if (other === undefined || other.next === other.end) return false
-      waiting.push(index, other.next++)
-    }
-  }
-  return true
-}
-
-const missingClient = (item: Y.Item, stateOf: (client: number) => number): number | undefined => {
-  const { origin, rightOrigin, parent } = item
-  const own = item.id.client
-  if (origin !== null && origin.client !== own && origin.clock >= stateOf(origin.client)) return origin.client
-  if (rightOrigin !== null && rightOrigin.client !== own && rightOrigin.clock >= stateOf(rightOrigin.client)) {
-    return rightOrigin.client
-  }
-  if (parent instanceof Y.ID && parent.client !== own && parent.clock >= stateOf(parent.client)) return parent.client
-  return undefined
 }
