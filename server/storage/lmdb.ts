@@ -13,6 +13,7 @@
  * described apart from their bytes, so that loading a room reads a few bytes for each; bytes beyond about 2 KB stand in
  * pages of their own, which loading does not touch. A keystroke writes two short records side by side.
  */
+import { open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
@@ -32,6 +33,12 @@ const KINDS_END = 5
 const FORMAT_KEY = Buffer.from('\u0001format')
 /** Raised when a server of the version before could no longer read what is written. */
 const FORMAT = 1
+
+/** Of LMDB's own page format, on a 64-bit machine: what `checkFile` looks at. */
+const META_HEADER_BYTES = 52
+const META_FLAG = 0x08
+const MAGIC = 0xbeefc0de
+const DATA_VERSION = 2
 
 type Database = RootDatabase<Uint8Array, Uint8Array>
 
@@ -60,11 +67,43 @@ export const openLmdbStorage = async (folder: string): Promise<Storage> => {
   }
 }
 
-const openDatabase = async (path: string): Promise<Database> => {
-  // Loaded here, not at the top: a server without a data folder needs no native code for it.
-  const { open } = await import('lmdb')
+/**
+ * Looks at the header of the database file, if there is one: lmdb-js 3.5 does not reject a file that LMDB refuses, it
+ * ends the process by a segmentation fault.
+ */
+const checkFile = async (path: string): Promise<void> => {
+  const file = join(path, 'data.mdb')
+  let header: Buffer
+  let size: number
   try {
-    return open<Uint8Array, Uint8Array>(path, {
+    const handle = await open(file, 'r')
+    try {
+      size = (await handle.stat()).size
+      header = (await handle.read(Buffer.alloc(META_HEADER_BYTES), 0, META_HEADER_BYTES, 0)).buffer
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return
+    throw unopened(path, error)
+  }
+  // An empty one is what a creation leaves that ended early.
+  if (size === 0) return
+  const isMeta =
+    (header.readUInt16LE(18) & META_FLAG) !== 0 &&
+    header.readUInt32LE(24) === MAGIC &&
+    header.readUInt16LE(28) === DATA_VERSION &&
+    // Two meta pages come first; the page size stands in the header.
+    size >= 2 * header.readUInt32LE(48)
+  if (!isMeta) throw unopened(path, new Error(`${file} is not an LMDB file, or is damaged`))
+}
+
+const openDatabase = async (path: string): Promise<Database> => {
+  await checkFile(path)
+  // Loaded here, not at the top: a server without a data folder needs no native code for it.
+  const lmdb = await import('lmdb')
+  try {
+    return lmdb.open<Uint8Array, Uint8Array>(path, {
       keyEncoding: 'binary',
       encoding: 'binary',
       // Else a folder whose name has a dot is taken for the name of a file.
@@ -77,13 +116,16 @@ const openDatabase = async (path: string): Promise<Database> => {
       overlappingSync: false,
     })
   } catch (error) {
-    throw new TuttiError('STORAGE_FAILED', `The database in ${path} can't be opened: ${messageOf(error)}.`, {
-      hint: `If ${join(path, 'data.mdb')} is not a file of Tutti, choose another folder with --data; if it is, restore a backup.`,
-      cause: error,
-      retryable: false,
-    })
+    throw unopened(path, error)
   }
 }
+
+const unopened = (path: string, error: unknown): TuttiError =>
+  new TuttiError('STORAGE_FAILED', `The database in ${path} can't be opened: ${messageOf(error)}.`, {
+    hint: 'If its data.mdb is not a file of Tutti, choose another folder with --data; if it is, restore a backup.',
+    cause: error,
+    retryable: false,
+  })
 
 const checkFormat = async (db: Database, path: string): Promise<void> => {
   const stored = db.get(FORMAT_KEY)
@@ -351,3 +393,5 @@ const copyChange = (change: RoomChange): RoomChange => ({
 })
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)

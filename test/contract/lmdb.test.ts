@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -141,6 +141,19 @@ describe('LMDB', () => {
     expect(loading).toBeLessThan(reading / 3)
   })
 
+  test('a change that follows a failed one of its room fails with it and leaves no hole; other rooms go on', async () => {
+    const storage = await openFolder(await newFolder())
+    await storage.commit([change('room', [segment(1, 1, 1)])])
+    const outcomes = await Promise.allSettled([
+      storage.commit([change('room', [segment(2, 2, 2)], { documentId: 'stranger' })]),
+      storage.commit([change('room', [segment(3, 3, 3)])]),
+      storage.commit([change('elsewhere', [segment(1, 1, 1)])]),
+    ])
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled'])
+    await storage.commit([change('room', [segment(4, 2, 2)])])
+    expect((await storage.load('room'))?.segments.map(({ id }) => id)).toEqual([1, 4])
+  })
+
   test('a folder that is open is refused to a second opening in this process, and free after close', async () => {
     const folder = await newFolder()
     const first = await openLmdbStorage(folder)
@@ -203,7 +216,7 @@ describe('LMDB', () => {
 
   test('a commit that finds no room on the disk is rejected and leaves nothing of it', async () => {
     const folder = await newFolder()
-    const writer = startWriter(folder, { limit: 4096, bytes: 100_000 })
+    const writer = startWriter(folder, { limit: 2048, bytes: 100_000 })
     const [, failed, code] = (await writer.line('failed')).split(' ')
     const held = await writer.line('holds')
     await writer.ended
@@ -250,6 +263,20 @@ describe('LMDB', () => {
       })
     }
     expect((await stat(join(folder, 'data.mdb'))).size).toBe(18_000)
+  })
+
+  test('a database file cut off in its first pages is refused, and an empty one is a new one', async () => {
+    const folder = await newFolder()
+    const file = join(folder, 'data.mdb')
+    await (await openLmdbStorage(folder)).close()
+    await truncate(file, 4096)
+    await expect(openLmdbStorage(folder)).rejects.toMatchObject({
+      code: 'STORAGE_FAILED',
+      message: expect.stringContaining('damaged'),
+    })
+    await truncate(file, 0)
+    const storage = await openFolder(folder)
+    await storage.commit([change('room', [segment(1, 1, 1)])])
   })
 
   test('a database of another program is refused', async () => {

@@ -273,17 +273,6 @@ export const storageContract = (name: string, open: () => Promise<Storage>): voi
       expect((await storage.load('busy'))?.segments.map(({ id }) => id)).toEqual(ids)
     })
 
-    test('a change that follows a refused one of its room fails with it, and leaves no hole', async () => {
-      await storage.commit([change('room', [segment(1, 1, 1)])])
-      const outcomes = await Promise.allSettled([
-        storage.commit([change('room', [segment(2, 2, 2)], { documentId: 'stranger' })]),
-        storage.commit([change('elsewhere', [segment(1, 1, 1)])]),
-      ])
-      expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
-      await storage.commit([change('room', [segment(3, 2, 2)])])
-      expect((await storage.load('room'))?.segments.map(({ id }) => id)).toEqual([1, 3])
-    })
-
     test('bytes given to commit may be overwritten as soon as it returns, also while it waits', async () => {
       const first = segment(1, 1, 1, 'x'.repeat(5000))
       const second = segment(2, 2, 2, 'short')
