@@ -32,8 +32,8 @@ const GUARDED: Readonly<Record<string, string>> = {
   lmdb: 'server/storage/',
 }
 
-/** What the demo may import besides its own files: what an application would. */
-const DEMO_PACKAGES = ['tutti', 'tutti/lit', 'lit']
+/** What the demo may import besides its own files: what an application would; it has yjs as Tutti's peer. */
+const DEMO_PACKAGES = ['tutti', 'tutti/lit', 'lit', 'yjs']
 
 /** Members of `process` that belong to the command alone. */
 const PROCESS_MEMBERS = ['env', 'argv', 'exit', 'exitCode', 'execArgv']
