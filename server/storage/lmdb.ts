@@ -14,7 +14,7 @@
  * pages of their own, which loading does not touch. A keystroke writes two short records side by side.
  */
 import { open } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
 import type { RootDatabase } from 'lmdb'
@@ -137,6 +137,8 @@ const checkFormat = async (db: Database, path: string): Promise<void> => {
       })
     }
     await committed(db.put(FORMAT_KEY, Buffer.from(String(FORMAT))))
+    await syncFolder(path)
+    await syncFolder(dirname(path))
     return
   }
   const format = Number(Buffer.from(stored).toString())
@@ -146,6 +148,21 @@ const checkFormat = async (db: Database, path: string): Promise<void> => {
       `The data folder ${path} has format ${Buffer.from(stored).toString()}; this version of Tutti reads format ${FORMAT}.`,
       { hint: 'Run the version of Tutti that wrote it, or a newer one.', retryable: false },
     )
+  }
+}
+
+/** A new file survives a power cut only once the folder that names it is synced, too. */
+const syncFolder = async (path: string): Promise<void> => {
+  try {
+    const handle = await open(path, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    // Windows and some file systems have no such call, and a folder above may be closed to readers.
+    if (!['EACCES', 'EINVAL', 'EISDIR', 'EPERM'].includes(String(codeOf(error)))) throw unopened(path, error)
   }
 }
 
