@@ -1,7 +1,7 @@
 /** Every code an error of Tutti can carry. The table `ERRORS` says what each one means on the wire. */
 export type ErrorCode = keyof typeof ERRORS
 
-interface WireMeaning {
+export interface WireMeaning {
   /** WebSocket close code the server uses, or the client reads as this error. */
   readonly close?: number
   /** HTTP status of the room door. */
@@ -70,6 +70,9 @@ export const ERRORS = {
   STORAGE_FAILED: { close: 1013, status: 503, retryable: true },
 } as const satisfies Record<string, WireMeaning>
 
+/** What a code means on the wire. */
+export const meaningOf = (code: ErrorCode): WireMeaning => ERRORS[code]
+
 export interface TuttiErrorOptions {
   /** Where: the keys from the root, e.g. `['todos', 3, 'due']`. */
   path?: readonly (string | number)[]
@@ -95,7 +98,6 @@ export class TuttiError extends Error {
     this.code = code
     this.path = options.path ?? []
     this.hint = options.hint ?? ''
-    const meaning: WireMeaning = ERRORS[code]
-    this.retryable = options.retryable ?? meaning.retryable ?? false
+    this.retryable = options.retryable ?? meaningOf(code).retryable ?? false
   }
 }

@@ -1,0 +1,93 @@
+/** HTTP requests as plain `ApiRequest`s: collects the body within its limit, writes the answer, survives an abort. */
+import type uWS from 'uWebSockets.js'
+import { TuttiError } from '../../lib/errors.ts'
+import type { ApiRequest, ApiResponse } from '../contracts.ts'
+
+export interface HttpDoorParts {
+  readonly maxBodyBytes: number
+  /** Answers a request; never rejects. */
+  answer(request: ApiRequest): Promise<ApiResponse>
+  /** The answer that says an error. */
+  errorAnswer(error: TuttiError): ApiResponse
+}
+
+type Handle = (res: uWS.HttpResponse, req: uWS.HttpRequest) => void
+
+export const httpDoor = ({ maxBodyBytes, answer, errorAnswer }: HttpDoorParts): Handle => {
+  const write = (res: uWS.HttpResponse, method: string, response: ApiResponse): void => {
+    res.cork(() => {
+      res.writeStatus(`${response.status} ${STATUS_TEXTS[response.status] ?? 'Status'}`)
+      for (const [name, value] of Object.entries(response.headers)) res.writeHeader(name, value)
+      if (method === 'HEAD') res.endWithoutBody(byteLength(response.body))
+      else if (BODYLESS.has(response.status)) res.endWithoutBody()
+      else res.end(response.body)
+    })
+  }
+
+  return (res, req) => {
+    // The request is dead after this callback.
+    const headers = new Map<string, string>()
+    req.forEach((name, value) => {
+      headers.set(name, value)
+    })
+    const method = req.getMethod().toUpperCase()
+    const path = req.getUrl()
+    const query = req.getQuery()
+
+    let isAborted = false
+    res.onAborted(() => {
+      isAborted = true
+    })
+    const respond = (response: ApiResponse): void => {
+      if (!isAborted) write(res, method, response)
+    }
+
+    const chunks: Buffer[] = []
+    let size = 0
+    let isRefused = false
+    res.onData((chunk, isLast) => {
+      if (isRefused) return
+      size += chunk.byteLength
+      if (size > maxBodyBytes) {
+        isRefused = true
+        respond(
+          errorAnswer(
+            new TuttiError('TOO_LARGE', `The body is larger than ${maxBodyBytes} bytes.`, {
+              hint: 'Send it in parts, or raise maxBodyBytes on the server.',
+            }),
+          ),
+        )
+        return
+      }
+      // uWebSockets.js takes its buffer back after this callback.
+      chunks.push(Buffer.from(chunk.slice(0)))
+      if (!isLast) return
+      const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+      answer({ method, path, query, header: (name) => headers.get(name) ?? '', body }).then(respond)
+    })
+  }
+}
+
+const byteLength = (body: Uint8Array | string): number =>
+  typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
+
+/** Statuses that must not have a body (RFC 9110). */
+const BODYLESS = new Set([204, 304])
+
+const STATUS_TEXTS: Readonly<Record<number, string>> = {
+  200: 'OK',
+  204: 'No Content',
+  304: 'Not Modified',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+}

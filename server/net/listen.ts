@@ -1,0 +1,103 @@
+/** The network side of a server: one uWebSockets.js app with both doors. */
+import type uWS from 'uWebSockets.js'
+import { ERRORS, meaningOf, TuttiError } from '../../lib/errors.ts'
+import type { ApiRequest, ApiResponse, Publisher, Socket } from '../contracts.ts'
+import type { Room } from '../room/room.ts'
+import { httpDoor } from './http.ts'
+import { createRefusals } from './refusals.ts'
+import type { NetSocket } from './socket.ts'
+import { loadUws } from './uws.ts'
+import { type WebSocketDoorParts, webSocketDoor } from './websocket.ts'
+
+export interface NetParts {
+  readonly host: string
+  readonly port: number
+  readonly limits: WebSocketDoorParts['limits'] & { readonly maxBodyBytes: number }
+  openRoom(name: string): Room
+  answer(request: ApiRequest): Promise<ApiResponse>
+  errorAnswer(error: TuttiError): ApiResponse
+}
+
+export interface Net {
+  readonly publisher: Publisher
+  /** Ends a connection with the close code of an error; later, if its address was refused before. */
+  refuse(socket: Socket, error: TuttiError): void
+  /**
+   * Starts to accept connections.
+   * @returns the port.
+   * @throws TuttiError `PORT_IN_USE`.
+   */
+  listen(): Promise<number>
+  /** Accepts no more connections. */
+  stopListening(): void
+  /** Closes every WebSocket with 1001, then everything else. */
+  close(): void
+}
+
+/** uWebSockets.js: fail if the port is taken, instead of sharing it with another process. */
+const EXCLUSIVE_PORT = 1
+
+export const createNet = (parts: NetParts): Net => {
+  const uws = loadUws()
+  const app = uws.App()
+  const sockets = new Set<NetSocket>()
+  const refusals = createRefusals()
+  let listening: uWS.us_listen_socket | undefined
+  let isClosing = false
+
+  const refuse = (socket: Socket, error: TuttiError): void => {
+    const code = meaningOf(error.code).close ?? ERRORS.INTERNAL.close
+    refusals.delay(socket.address, () => socket.close(code, error.message))
+  }
+
+  const publisher: Publisher = {
+    publish: (topic, bytes) => {
+      app.publish(topic, bytes, true)
+    },
+  }
+
+  app.ws(
+    '/*',
+    webSocketDoor({ limits: parts.limits, sockets, openRoom: parts.openRoom, isClosing: () => isClosing, refuse }),
+  )
+  app.any(
+    '/*',
+    httpDoor({ maxBodyBytes: parts.limits.maxBodyBytes, answer: parts.answer, errorAnswer: parts.errorAnswer }),
+  )
+
+  const listen = (): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const { host, port } = parts
+      app.listen(host, port, EXCLUSIVE_PORT, (socket) => {
+        if (!socket) {
+          reject(
+            new TuttiError(
+              'PORT_IN_USE',
+              `Can not listen on ${host}, port ${port}: it is in use, or not ours to take.`,
+              {
+                hint: 'Stop the other process, or give another --port or --host.',
+              },
+            ),
+          )
+          return
+        }
+        listening = socket
+        resolve(uws.us_socket_local_port(socket))
+      })
+    })
+
+  const stopListening = (): void => {
+    isClosing = true
+    if (listening) uws.us_listen_socket_close(listening)
+    listening = undefined
+  }
+
+  const close = (): void => {
+    stopListening()
+    refusals.flush()
+    for (const socket of [...sockets]) socket.close(ERRORS.GOING_AWAY.close, 'The server is stopping.')
+    app.close()
+  }
+
+  return { publisher, refuse, listen, stopListening, close }
+}

@@ -1,0 +1,122 @@
+/** Awareness frames of a session: whose entry is it, may it be taken, and what happens when two claim one client id. */
+import { TuttiError } from '../../lib/errors.ts'
+import { type AwarenessEntry, encodeAwareness, isNullState } from '../protocol/awareness.ts'
+import type { Presence } from './presence.ts'
+import type { Session } from './session.ts'
+
+/** How long the owner of a claimed client id has to answer a ping. */
+const CLAIM_PONG_MS = 1000
+
+export interface MembersParts {
+  readonly presence: Presence<Session>
+  readonly limits: { readonly maxAwarenessEntries: number; readonly maxAwarenessBytes: number }
+  /** Something will have to be sent at the end of this turn. */
+  changed(): void
+  /** Ends a session whose place is taken. */
+  end(session: Session, reason: string): void
+}
+
+export interface Members {
+  /** Takes the entries of one awareness frame. Throws `PROTOCOL` or `TOO_LARGE`. */
+  receive(session: Session, entries: readonly AwarenessEntry[]): void
+  /** The client id a hello declares. */
+  declare(session: Session, client: number): void
+}
+
+export const createMembers = ({ presence, limits, changed, end }: MembersParts): Members => {
+  /** Client ids about which an owner is being asked. */
+  const contested = new Set<number>()
+
+  const own = (session: Session, client: number, declared: boolean): void => {
+    if (!session.ids.includes(client)) {
+      // An id that another session took over in the meantime no longer counts.
+      session.ids = session.ids.filter((id) => presence.ownerOf(id) === session)
+      if (session.ids.length >= limits.maxAwarenessEntries) {
+        throw new TuttiError('RATE_LIMITED', `This session already speaks for ${session.ids.length} client ids.`, {
+          hint: 'Use one awareness instance per connection, or raise maxAwarenessEntries on the server.',
+        })
+      }
+      session.ids.push(client)
+    }
+    presence.bind(session, client, declared)
+  }
+
+  /**
+   * The first own entry may come with a clock that the others knew already (a reconnect): they would ignore it for up
+   * to 15 s. Seeing `null` for itself, a client raises its clock and announces itself again.
+   */
+  const nudge = (session: Session, entry: AwarenessEntry, known: number): void => {
+    if (session.wasNudged || entry.client !== session.ownId || isNullState(entry)) return
+    session.wasNudged = true
+    session.socket.send(encodeAwareness([{ client: entry.client, clock: Math.max(entry.clock, known), state: 'null' }]))
+  }
+
+  const take = (session: Session, entry: AwarenessEntry): void => {
+    const known = presence.clockOf(entry.client)
+    presence.apply(entry, limits.maxAwarenessBytes)
+    nudge(session, entry, known)
+    if (presence.hasChanges) changed()
+  }
+
+  const takeOver = (session: Session, owner: Session, client: number): void => {
+    own(session, client, true)
+    end(owner, 'this client connected again')
+  }
+
+  const contest = (session: Session, owner: Session, entry: AwarenessEntry): void => {
+    if (contested.has(entry.client)) return
+    contested.add(entry.client)
+    const settle = (isAlive: boolean): void => {
+      clearTimeout(timer)
+      if (!contested.delete(entry.client)) return
+      if (session.isEnded) return
+      if (isAlive && !owner.isEnded && presence.ownerOf(entry.client) === owner) return
+      takeOver(session, owner, entry.client)
+      take(session, entry)
+    }
+    const timer = setTimeout(settle, CLAIM_PONG_MS, false)
+    owner.onPong.push(() => settle(true))
+    owner.socket.ping()
+  }
+
+  const receive = (session: Session, entries: readonly AwarenessEntry[]): void => {
+    const first = entries[0]
+    if (session.expectsOwnEntry && entries.length === 1 && first) session.ownId = first.client
+    session.expectsOwnEntry = false
+    for (const entry of entries) {
+      const declares = entry.client === session.ownId
+      const claim = presence.claim(session, entry, declares)
+      switch (claim.outcome) {
+        case 'echo':
+          break
+        case 'taken':
+          if (session.resume !== undefined && claim.owner.resume === session.resume) {
+            takeOver(session, claim.owner, entry.client)
+            take(session, entry)
+          } else {
+            contest(session, claim.owner, entry)
+          }
+          break
+        case 'free':
+          own(session, entry.client, declares)
+          take(session, entry)
+          break
+        case 'owned':
+          take(session, entry)
+          break
+        default:
+          claim satisfies never
+      }
+    }
+  }
+
+  const declare = (session: Session, client: number): void => {
+    session.ownId = client
+    const owner = presence.ownerOf(client)
+    if (owner && owner !== session && owner.resume !== undefined && owner.resume === session.resume) {
+      takeOver(session, owner, client)
+    }
+  }
+
+  return { receive, declare }
+}

@@ -1,0 +1,564 @@
+/**
+ * A room: its log, its presence and its sessions. Frames come in by `receive`; what they change leaves by `publish` at
+ * the end of the same turn of the event loop, and is handed to the committer.
+ *
+ *     loading --> open --> closed
+ *
+ * Nobody is served while it is loading: frames wait. A room that could not commit closes its sessions and is forgotten;
+ * the next one to join loads it from storage again.
+ */
+import type * as Y from 'yjs'
+import { TuttiError } from '../../lib/errors.ts'
+import {
+  type ClientHello,
+  encodeAck,
+  encodePong,
+  encodeServerHello,
+  encodeSyncUpdate,
+  KEEPALIVE,
+} from '../../lib/protocol.ts'
+import type { Logger, Publisher, RoomChange, Socket, Storage } from '../contracts.ts'
+import { encodeAwareness } from '../protocol/awareness.ts'
+import { type ClientFrame, decodeClientFrames } from '../protocol/frame.ts'
+import type { HotDocuments } from './hotDocuments.ts'
+import { createIntake, type Intake } from './intake.ts'
+import { type LogPosition, RoomLog } from './log.ts'
+import { createMembers, type Members } from './members.ts'
+import { createOutflow, type Outflow } from './outflow.ts'
+import { Presence } from './presence.ts'
+import { Session } from './session.ts'
+
+/** Frames of one session that may wait, for the room to load or for an earlier frame: this many message limits. */
+const QUEUE_FACTOR = 4
+
+export interface RoomLimits {
+  readonly maxMessageBytes: number
+  readonly maxDocumentBytes: number
+  readonly maxAwarenessEntries: number
+  readonly maxAwarenessBytes: number
+}
+
+/** What a room needs of its surroundings. */
+export interface RoomParts {
+  readonly storage: Storage
+  readonly publisher: Publisher
+  readonly hot: HotDocuments
+  readonly log: Logger
+  readonly limits: RoomLimits
+  /** Has the room committed soon. */
+  commitSoon(room: Room): void
+  /** Ends a connection with the close code of an error. */
+  refuse(socket: Socket, error: TuttiError): void
+  /** The room has no session any more, or has one again. */
+  idleChanged(room: Room, isIdle: boolean): void
+  /** Something of the room became durable. */
+  committed(room: Room): void
+  /** The room is closed and must not be handed out again. */
+  closed(room: Room): void
+}
+
+interface Waiter {
+  readonly seq: number
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/** Everything that exists once the stored log has been read. */
+interface Loaded {
+  readonly log: RoomLog
+  readonly intake: Intake
+  readonly outflow: Outflow
+}
+
+type State =
+  | { readonly phase: 'loading' }
+  | ({ readonly phase: 'open' } & Loaded)
+  | { readonly phase: 'closed'; readonly error: TuttiError }
+
+export class Room {
+  readonly name: string
+  readonly #parts: RoomParts
+  #state: State = { phase: 'loading' }
+  readonly #loading: Promise<void>
+  readonly #sessions = new Set<Session>()
+  readonly #presence = new Presence<Session>()
+  readonly #members: Members
+  readonly #unacknowledged = new Set<Session>()
+  #waiters: Waiter[] = []
+  /** Uses by the back end that keep it loaded. */
+  #holds = 0
+  #flushScheduled = false
+  /** Where a session that misses frames of this loop turn has to go on; see `#relay`. */
+  #turnStart: LogPosition = { seq: 0, generation: 0 }
+  #turnIsMarked = false
+  /** When something was last sent to everyone, in ms of `Date.now()`. */
+  lastPublished = 0
+  /** When it became idle, in ms of `Date.now()`. */
+  idleSince = Date.now()
+
+  constructor(name: string, parts: RoomParts) {
+    this.name = name
+    this.#parts = parts
+    this.#members = createMembers({
+      presence: this.#presence,
+      limits: parts.limits,
+      changed: () => this.#scheduleFlush(),
+      end: (session, reason) => this.#end(session, reason),
+    })
+    this.#loading = this.#load()
+  }
+
+  get isIdle(): boolean {
+    return this.#sessions.size === 0 && this.#holds === 0
+  }
+
+  /** Nothing would be lost if it were forgotten now. */
+  get isUnloadable(): boolean {
+    return this.isIdle && this.#state.phase === 'open' && this.#state.log.isDurable && !this.#state.log.isCompacting
+  }
+
+  // --- Sessions -------------------------------------------------------------------------------------------------
+
+  /** @param optedIn the client takes Tutti's own frames; nothing is sent to it before its hello. */
+  join(socket: Socket, optedIn: boolean): Session {
+    const session = new Session(socket, optedIn)
+    this.#sessions.add(session)
+    this.#parts.idleChanged(this, false)
+    if (this.#state.phase === 'loading') session.queue = []
+    if (this.#state.phase === 'closed') this.#refuse(session, this.#state.error)
+    if (this.#state.phase === 'open' && !optedIn) this.#state.intake.ask(session)
+    return session
+  }
+
+  /** Takes one WebSocket message. The bytes belong to the room from now on. */
+  receive(session: Session, bytes: Uint8Array): void {
+    if (session.isEnded) return
+    if (bytes.byteLength > this.#parts.limits.maxMessageBytes) {
+      this.#refuse(session, tooLarge(bytes.byteLength, this.#parts.limits.maxMessageBytes))
+      return
+    }
+    if (session.queue) this.#enqueue(session, session.queue, bytes)
+    else this.#read(session, bytes)
+  }
+
+  /** The socket refused text, or sent something else that no frame can be. */
+  refuse(session: Session, error: TuttiError): void {
+    this.#refuse(session, error)
+  }
+
+  /** The session's connection is gone. */
+  leave(session: Session): void {
+    if (session.isEnded) return
+    session.state = 'ended'
+    this.#sessions.delete(session)
+    this.#unacknowledged.delete(session)
+    this.#presence.release(session, session.ids)
+    if (this.#presence.hasChanges) this.#scheduleFlush()
+    session.answered()
+    if (this.isIdle) this.#becameIdle()
+  }
+
+  drained(session: Session): void {
+    if (this.#state.phase === 'open') this.#state.outflow.pump(session)
+  }
+
+  ponged(session: Session): void {
+    const waiting = session.onPong
+    session.onPong = []
+    for (const call of waiting) call()
+  }
+
+  /** A frame for everyone was skipped for this session, since its socket is full. Nothing is touched in this turn. */
+  missed(session: Session): void {
+    if (!session.isSubscribed || session.isEnded) return
+    session.isSubscribed = false
+    const position = this.#turnStart
+    // Unsubscribing inside the `dropped` callback of uWebSockets.js can end the process (SIGBUS).
+    setImmediate(() => {
+      if (session.isEnded || this.#state.phase !== 'open') return
+      session.socket.unsubscribe(this.name)
+      this.#state.outflow.replay(session, position)
+    })
+  }
+
+  /** Sends everyone a frame that means nothing, so that y-websocket's watchdog is content. */
+  keepAlive(): void {
+    this.#publish(KEEPALIVE)
+  }
+
+  // --- The back end ---------------------------------------------------------------------------------------------
+
+  /** Calls `fn` with the up-to-date document, which it must not change or keep; `undefined` if there is no content. */
+  async readDocument<R>(fn: (doc: Y.Doc) => R): Promise<R | undefined> {
+    return this.#held(async () => {
+      const { log } = await this.#open()
+      return log.isEmpty ? undefined : this.#withDocument(fn)
+    })
+  }
+
+  /** See `Documents.edit`. */
+  async editDocument<R>(fn: (doc: Y.Doc) => R): Promise<{ result: R; changed: boolean }> {
+    return this.#held(async () => {
+      const { intake } = await this.#open()
+      const edit = await this.#withDocument((doc) => {
+        const updates: Uint8Array[] = []
+        const collect = (update: Uint8Array): void => {
+          updates.push(update)
+        }
+        doc.on('update', collect)
+        try {
+          const result = doc.transact(() => fn(doc))
+          // All or nothing: checked and taken only after `fn` is through.
+          const seqs = updates.map((update) => intake.acceptOwn(update))
+          return { result, seq: seqs.at(-1) }
+        } finally {
+          doc.off('update', collect)
+        }
+      })
+      if (edit.seq !== undefined) await this.#durable(edit.seq)
+      return { result: edit.result, changed: edit.seq !== undefined }
+    })
+  }
+
+  // --- Committing -----------------------------------------------------------------------------------------------
+
+  /** What is to be stored now; `undefined` if nothing is. */
+  async nextChange(): Promise<RoomChange | undefined> {
+    if (this.#state.phase !== 'open') return undefined
+    this.#flush()
+    return this.#state.log.nextChange((id) => this.#parts.storage.read(this.name, id))
+  }
+
+  committed(change: RoomChange): void {
+    if (this.#state.phase !== 'open') return
+    const { log } = this.#state
+    log.committed(change)
+    const done = this.#waiters.filter((waiter) => waiter.seq <= log.durableSeq)
+    this.#waiters = this.#waiters.filter((waiter) => waiter.seq > log.durableSeq)
+    for (const waiter of done) waiter.resolve()
+    for (const session of [...this.#unacknowledged]) this.#acknowledge(session)
+    this.#parts.committed(this)
+  }
+
+  /** The log, where compaction may work on it. */
+  get log(): RoomLog | undefined {
+    return this.#state.phase === 'open' ? this.#state.log : undefined
+  }
+
+  /** Ends every session and forgets what is not durable: clients hand it back when they have connected again. */
+  fail(error: TuttiError): void {
+    if (this.#state.phase === 'closed') return
+    if (this.#state.phase === 'open') this.#parts.hot.drop(this.#state.log)
+    this.#state = { phase: 'closed', error }
+    this.#parts.closed(this)
+    for (const session of [...this.#sessions]) this.#refuse(session, error)
+    for (const waiter of this.#waiters) waiter.reject(error)
+    this.#waiters = []
+  }
+
+  // --- Inside ---------------------------------------------------------------------------------------------------
+
+  async #load(): Promise<void> {
+    try {
+      const stored = await this.#parts.storage.load(this.name)
+      const log = new RoomLog(this.name, stored?.documentId ?? crypto.randomUUID(), stored)
+      const summarised = stored?.summary?.seq ?? 0
+      for (const segment of log.segments) {
+        if (segment.lastSeq <= summarised) continue
+        const update = await this.#parts.storage.read(this.name, segment.id)
+        if (!update) throw new Error(`segment ${segment.id} of room ${JSON.stringify(this.name)} is missing`)
+        log.count(update)
+      }
+      this.#opened(log)
+    } catch (error) {
+      this.#parts.log.error({ room: this.name, err: error }, 'room can not be loaded')
+      const isKnown = error instanceof TuttiError
+      this.fail(isKnown ? error : storageFailed(`Room ${JSON.stringify(this.name)} can not be read.`, error))
+    }
+  }
+
+  #opened(log: RoomLog): void {
+    const { storage, hot, limits } = this.#parts
+    const read = (id: number): Promise<Uint8Array | undefined> => storage.read(this.name, id)
+    const withDocument = <R>(fn: (doc: Y.Doc) => R): Promise<R> => hot.use(log, read, fn)
+    const intake = createIntake({
+      log,
+      limits,
+      ownerOf: (client) => this.#presence.ownerOf(client),
+      withDocument,
+      changed: () => this.#changed(),
+      settled: (session) => this.#settled(session),
+      dropped: (session, count) =>
+        this.#parts.log.warn({ room: this.name, count, address: session.socket.address }, 'updates with a gap dropped'),
+    })
+    const outflow = createOutflow({
+      topic: this.name,
+      log,
+      presence: this.#presence,
+      read,
+      withDocument,
+      flush: () => this.#flush(),
+      failed: (session, error) => this.#failedFor(session, error),
+    })
+    this.#state = { phase: 'open', log, intake, outflow }
+    for (const session of [...this.#sessions]) {
+      if (!session.acks) intake.ask(session)
+      this.#drainQueue(session)
+    }
+  }
+
+  async #open(): Promise<Loaded> {
+    await this.#loading
+    if (this.#state.phase === 'open') return this.#state
+    if (this.#state.phase === 'closed') throw this.#state.error
+    throw new Error('a room that has been loaded is open or closed')
+  }
+
+  async #held<R>(fn: () => Promise<R>): Promise<R> {
+    this.#holds++
+    this.#parts.idleChanged(this, false)
+    try {
+      return await fn()
+    } finally {
+      this.#holds--
+      if (this.isIdle) this.#becameIdle()
+    }
+  }
+
+  #becameIdle(): void {
+    this.idleSince = Date.now()
+    this.#parts.idleChanged(this, true)
+  }
+
+  async #withDocument<R>(fn: (doc: Y.Doc) => R): Promise<R> {
+    const { log } = await this.#open()
+    return this.#parts.hot.use(log, (id) => this.#parts.storage.read(this.name, id), fn)
+  }
+
+  #durable(seq: number): Promise<void> {
+    if (this.#state.phase === 'closed') return Promise.reject(this.#state.error)
+    if (this.#state.phase === 'open' && this.#state.log.durableSeq >= seq) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ seq, resolve, reject })
+    })
+  }
+
+  #enqueue(session: Session, queue: Uint8Array[], bytes: Uint8Array): void {
+    session.queuedBytes += bytes.byteLength
+    if (session.queuedBytes > this.#parts.limits.maxMessageBytes * QUEUE_FACTOR) {
+      this.#refuse(
+        session,
+        new TuttiError('TRY_LATER', 'More frames are waiting than the room can take in.', { hint: 'Connect again.' }),
+      )
+      return
+    }
+    queue.push(bytes)
+  }
+
+  #drainQueue(session: Session): void {
+    const { queue } = session
+    session.queue = undefined
+    session.queuedBytes = 0
+    if (!queue) return
+    for (const bytes of queue) this.receive(session, bytes)
+  }
+
+  #read(session: Session, bytes: Uint8Array): void {
+    try {
+      const frames = decodeClientFrames(bytes)
+      this.#takeFrames(session, frames)
+    } catch (error) {
+      this.#failedFor(session, error)
+    }
+  }
+
+  #takeFrames(session: Session, frames: readonly ClientFrame[]): void {
+    for (let i = 0; i < frames.length && !session.isEnded; i++) {
+      const busy = this.#take(session, frames[i]!)
+      if (!busy) continue
+      const rest = frames.slice(i + 1)
+      session.queue = []
+      busy.then(
+        () => {
+          if (session.isEnded) return
+          const { queue } = session
+          session.queue = undefined
+          session.queuedBytes = 0
+          this.#goOn(session, rest, queue ?? [])
+        },
+        (error: unknown) => this.#failedFor(session, error),
+      )
+      return
+    }
+  }
+
+  /** After a frame that took its time: the rest of its message, then what came meanwhile. */
+  #goOn(session: Session, rest: readonly ClientFrame[], queue: readonly Uint8Array[]): void {
+    try {
+      this.#takeFrames(session, rest)
+    } catch (error) {
+      this.#failedFor(session, error)
+    }
+    for (const bytes of queue) this.receive(session, bytes)
+  }
+
+  #take(session: Session, frame: ClientFrame): Promise<void> | undefined {
+    if (this.#state.phase !== 'open') return undefined
+    const { intake, outflow } = this.#state
+    if (session.state === 'greeting') {
+      if (frame.type !== 'hello') {
+        throw new TuttiError('PROTOCOL', `The first frame must be the hello, not ${frame.type}.`, {
+          hint: 'Leave out the opt-in parameter, or send the hello first.',
+        })
+      }
+      this.#greet(session, frame.hello)
+      return undefined
+    }
+    switch (frame.type) {
+      case 'step1': {
+        // Stock clients send step 1 and their own awareness entry together when the socket opens.
+        if (session.ownId === undefined) session.expectsOwnEntry = true
+        return outflow.answer(session, frame.stateVector)
+      }
+      case 'step2':
+      case 'update':
+        session.expectsOwnEntry = false
+        return intake.receive(session, frame.update, frame.type === 'step2')
+      case 'awareness':
+        this.#members.receive(session, frame.entries)
+        return undefined
+      case 'queryAwareness':
+        session.socket.send(encodeAwareness([...this.#presence.shown()]))
+        return undefined
+      case 'ping':
+        if (!session.acks) throw notOptedIn(frame.type)
+        session.socket.send(encodePong(frame.id))
+        return undefined
+      case 'hello':
+        throw session.acks
+          ? new TuttiError('PROTOCOL', 'A second hello came.', { hint: 'Send the hello once, as the first frame.' })
+          : notOptedIn(frame.type)
+      default:
+        return frame satisfies never
+    }
+  }
+
+  #greet(session: Session, hello: ClientHello): void {
+    if (this.#state.phase !== 'open') return
+    const { intake, log } = this.#state
+    session.state = 'open'
+    session.resume = hello.resume
+    if (hello.documentId !== undefined && hello.documentId !== log.documentId)
+      this.#adopt(session, log, hello.documentId)
+    this.#welcome(session, log)
+    this.#members.declare(session, hello.clientId)
+    intake.ask(session)
+  }
+
+  /** A server without the room takes the id of its client's copy; with the room, the two must not be mixed. */
+  #adopt(session: Session, log: RoomLog, documentId: string): void {
+    if (!log.isEmpty) {
+      throw new TuttiError('ROOM_GONE', 'The server holds another document under this name.', {
+        hint: 'Drop the local copy (room.reset()) and connect again.',
+      })
+    }
+    log.documentId = documentId
+    for (const other of this.#sessions) {
+      if (other !== session && other.acks && other.state === 'open') this.#welcome(other, log)
+    }
+  }
+
+  #welcome(session: Session, log: RoomLog): void {
+    const { maxMessageBytes } = this.#parts.limits
+    session.socket.send(encodeServerHello({ documentId: log.documentId, maxMessageBytes }))
+  }
+
+  #changed(): void {
+    this.#scheduleFlush()
+    this.#parts.commitSoon(this)
+  }
+
+  /** Sends, at the end of this turn of the event loop, what it brought. */
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    this.#flushScheduled = false
+    if (this.#state.phase === 'open') this.#relay(this.#state.log)
+    if (this.#presence.hasChanges) this.#publish(encodeAwareness(this.#presence.takeChanges()))
+  }
+
+  #relay(log: RoomLog): void {
+    const { afterSeq, updates } = log.takeOutbox()
+    if (updates.length === 0) return
+    // uWebSockets.js may report a skipped frame as late as the end of this loop turn: the mark stays until the next
+    // turn is over, however often something is relayed in between. Too early a mark only sends more than needed.
+    if (!this.#turnIsMarked) {
+      this.#turnIsMarked = true
+      this.#turnStart = { seq: afterSeq, generation: log.generation }
+      setImmediate(() => {
+        setImmediate(() => {
+          this.#turnIsMarked = false
+        })
+      })
+    }
+    for (const update of updates) this.#publish(encodeSyncUpdate(update))
+  }
+
+  #publish(frame: Uint8Array): void {
+    this.lastPublished = Date.now()
+    this.#parts.publisher.publish(this.name, frame)
+  }
+
+  #settled(session: Session): void {
+    if (!session.acks?.hasPending) return
+    this.#unacknowledged.add(session)
+    this.#acknowledge(session)
+  }
+
+  #acknowledge(session: Session): void {
+    if (this.#state.phase !== 'open' || !session.acks) return
+    const frames = session.acks.take(this.#state.log.durableSeq)
+    if (!session.acks.hasPending) this.#unacknowledged.delete(session)
+    if (frames !== undefined) session.socket.send(encodeAck(frames))
+  }
+
+  #failedFor(session: Session, error: unknown): void {
+    if (session.isEnded) return
+    if (error instanceof TuttiError) {
+      this.#refuse(session, error)
+      return
+    }
+    this.#parts.log.error({ room: this.name, err: error }, 'frame failed')
+    this.#refuse(session, new TuttiError('INTERNAL', 'The server failed on this frame.', { cause: error }))
+  }
+
+  #refuse(session: Session, error: TuttiError): void {
+    if (session.isSubscribed) session.socket.unsubscribe(this.name)
+    this.leave(session)
+    this.#parts.refuse(session.socket, error)
+  }
+
+  /** Ends a session that another one replaces. */
+  #end(session: Session, reason: string): void {
+    this.leave(session)
+    this.#parts.log.debug({ room: this.name, address: session.socket.address }, reason)
+    session.socket.terminate()
+  }
+}
+
+const tooLarge = (bytes: number, limit: number): TuttiError =>
+  new TuttiError('TOO_LARGE', `A message of ${bytes} bytes came; the limit is ${limit}.`, {
+    hint: 'Send smaller updates, or raise maxMessageBytes on the server.',
+  })
+
+const notOptedIn = (type: string): TuttiError =>
+  new TuttiError('PROTOCOL', `A ${type} frame came from a client that did not opt in.`, {
+    hint: 'Connect with ?tutti=1.',
+  })
+
+const storageFailed = (message: string, cause: unknown): TuttiError =>
+  new TuttiError('STORAGE_FAILED', message, { cause, hint: 'The server log has the cause; try again later.' })

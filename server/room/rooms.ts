@@ -1,0 +1,124 @@
+/** All rooms of a server: opened when someone comes, forgotten when idle. A cold room costs no memory. */
+import type * as Y from 'yjs'
+import { TuttiError } from '../../lib/errors.ts'
+import { roomNameProblem } from '../../lib/protocol.ts'
+import type { Compactor, Documents, Logger, Publisher, Socket, Storage } from '../contracts.ts'
+import { createCommitter } from './committer.ts'
+import { createCompactions } from './compactions.ts'
+import { createHotDocuments } from './hotDocuments.ts'
+import { Room, type RoomLimits, type RoomParts } from './room.ts'
+
+/** How often rooms are looked at: idle ones are forgotten, silent ones kept alive. */
+const SWEEP_MS = 1000
+/**
+ * A room that was silent this long gets a keep-alive frame. y-websocket closes after 30 s without a message, and looks
+ * every 3 s; WebSocket pings do not count for it.
+ */
+const KEEPALIVE_MS = 15_000
+
+export interface RoomsParts {
+  readonly storage: Storage
+  readonly compactor: Compactor
+  readonly publisher: Publisher
+  readonly logger: Logger
+  readonly limits: RoomLimits & { readonly documentCacheBytes: number; readonly roomIdleSeconds: number }
+  /** Ends a connection with the close code of an error. */
+  refuse(socket: Socket, error: TuttiError): void
+}
+
+export interface Rooms extends Documents {
+  /** The room of a valid name, loading if need be. */
+  open(name: string): Room
+  /** Loaded rooms. */
+  readonly size: number
+  /** Makes durable what was accepted, and stops. Sockets are not touched. */
+  close(): Promise<void>
+}
+
+export const createRooms = (parts: RoomsParts): Rooms => {
+  const { storage, compactor, publisher, logger, limits } = parts
+  const rooms = new Map<string, Room>()
+  const idle = new Set<Room>()
+  const hot = createHotDocuments(limits.documentCacheBytes)
+  const committer = createCommitter(storage, logger)
+  const compactions = createCompactions(storage, compactor, committer, logger)
+
+  const roomParts: RoomParts = {
+    storage,
+    publisher,
+    hot,
+    limits,
+    log: logger,
+    refuse: parts.refuse,
+    commitSoon: committer.commitSoon,
+    idleChanged: (room, isIdle) => {
+      if (isIdle) idle.add(room)
+      else idle.delete(room)
+    },
+    committed: (room) => {
+      compactions.consider(room, false)
+    },
+    closed: (room) => {
+      idle.delete(room)
+      if (rooms.get(room.name) === room) rooms.delete(room.name)
+    },
+  }
+
+  const open = (name: string): Room => {
+    const problem = roomNameProblem(name)
+    if (problem) {
+      throw new TuttiError('INVALID_ROOM', `This is no room name: ${problem}.`, {
+        hint: 'Use 1–255 bytes of UTF-8 without control characters and without empty, "." or ".." segments.',
+      })
+    }
+    let room = rooms.get(name)
+    if (!room) {
+      room = new Room(name, roomParts)
+      rooms.set(name, room)
+      idle.add(room)
+    }
+    return room
+  }
+
+  const unloadIdle = (now: number): void => {
+    for (const room of idle) {
+      if (now - room.idleSince < limits.roomIdleSeconds * 1000 || !room.isUnloadable) continue
+      if (compactions.consider(room, true)) continue
+      idle.delete(room)
+      rooms.delete(room.name)
+      if (room.log) hot.drop(room.log)
+    }
+  }
+
+  const keepAlive = (now: number): void => {
+    for (const room of rooms.values()) {
+      if (!idle.has(room) && now - room.lastPublished >= KEEPALIVE_MS) room.keepAlive()
+    }
+  }
+
+  const sweep = setInterval(() => {
+    const now = Date.now()
+    unloadIdle(now)
+    keepAlive(now)
+  }, SWEEP_MS)
+
+  const close = async (): Promise<void> => {
+    clearInterval(sweep)
+    await committer.settle()
+    await compactions.close()
+    await compactor.close()
+    hot.clear()
+    rooms.clear()
+    idle.clear()
+  }
+
+  return {
+    open,
+    close,
+    read: async <R>(name: string, fn: (doc: Y.Doc) => R) => open(name).readDocument(fn),
+    edit: async <R>(name: string, fn: (doc: Y.Doc) => R) => open(name).editDocument(fn),
+    get size() {
+      return rooms.size
+    },
+  }
+}
