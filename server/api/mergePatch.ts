@@ -254,7 +254,7 @@ const planPatch = (doc: Y.Doc, patch: JsonObject, isText: (path: Path) => boolea
       if (bytesToBase64(current) !== value) set(() => bytes)
     } else if (typeof current === 'string' && typeof value === 'string') {
       if (current !== value) set(() => value)
-    } else if (typeof value === 'object' || isText(path) || !sameJson(current, value)) {
+    } else if (typeof value === 'object' || current === undefined || !sameJson(current, value)) {
       set(() => build(value, path, false))
     }
   }
@@ -267,13 +267,12 @@ const planPatch = (doc: Y.Doc, patch: JsonObject, isText: (path: Path) => boolea
     const root = key === '' && scalarsAreMap ? undefined : doc.share.get(key)
     const kind = rootKind(root)
     const path = [key]
+    const isScalar = scalarsKind === 'map' && scalars !== undefined && entry(scalars, key) !== undefined
 
     if (root !== undefined && kind !== undefined) {
-      if (value === null) {
-        writes.push(() => clear(root, kind))
-        // A root scalar of the same name was hidden by the root and must not come up in its place.
-        if (scalarsKind === 'map' && scalars !== undefined) planEntry(scalars, key, null, path)
-      } else if (kind === 'map' && isObject(value)) planMap(root, value, path)
+      const planned = writes.length
+      if (value === null) writes.push(() => clear(root, kind))
+      else if (kind === 'map' && isObject(value)) planMap(root, value, path)
       else if (kind === 'list' && isArray(value)) planList(root, value, path)
       else if (kind === 'text' && typeof value === 'string') planText(root, value)
       else if (kind === 'xml') planXml(root, value, path)
@@ -282,10 +281,15 @@ const planPatch = (doc: Y.Doc, patch: JsonObject, isText: (path: Path) => boolea
         const problem = `is a root that holds ${expected}; expected ${expected} or null, got ${nameOf(value)}.`
         refuse(path, problem, 'Clear it with null first, or take another key.')
       }
+      // A root scalar of the same name was hidden by the root and must not come up when that ends empty.
+      if (writes.length > planned && isScalar) {
+        writes.push(() => {
+          if (rootKind(root) === undefined) deleteEntry(scalars, key)
+        })
+      }
       return
     }
 
-    const isScalar = scalarsKind === 'map' && scalars !== undefined && entry(scalars, key) !== undefined
     if (value === null && !isScalar) return
     if (!isScalar && key !== '') {
       if (isObject(value)) {
