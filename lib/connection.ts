@@ -34,6 +34,12 @@ export type WebSocketClass = new (
   readonly readyState: number
 }
 
+export interface KnownRoom {
+  documentId?: string
+  /** By this secret the server knows a client that comes back, and lets it take over what it left half-open. */
+  resume?: string
+}
+
 export interface ConnectionOptions {
   store: StoreHandle
   /** `ws:` or `wss:`, without a query. */
@@ -42,6 +48,8 @@ export interface ConnectionOptions {
   /** Room name as it stands in an address. */
   path: string
   awareness: Awareness
+  /** What earlier connections of the same store to the same room learned; this one adds to it. */
+  known: KnownRoom
   WebSocket: WebSocketClass
   tabs: boolean
   backoff: BackoffOptions | undefined
@@ -97,12 +105,12 @@ const mentions = (frame: Uint8Array, client: number): boolean => {
 const isHidden = (): boolean => typeof document !== 'undefined' && document.visibilityState === 'hidden'
 
 export const openConnection = (options: ConnectionOptions): Connection => {
-  const { store, awareness } = options
+  const { store, awareness, known } = options
   const { doc } = store
   const { status, persistence, localChanges, report } = internals(store)
   const backoff = createBackoff(options.backoff)
-  const resume = uuidv4()
-  let documentId: string | undefined
+  known.resume ??= uuidv4()
+  const { resume } = known
   /** From the server's hello; a plain y-websocket server has none. */
   let maxMessageBytes = Number.POSITIVE_INFINITY
 
@@ -214,6 +222,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     // Peers and stock servers that saw this client leave know its present clock as the one of its absence.
     const meta = awareness.meta.get(awareness.clientID)
     if (meta !== undefined) meta.clock++
+    const { documentId } = known
     transmit(
       encodeClientHello({ resume, clientId: awareness.clientID, ...(documentId !== undefined && { documentId }) }),
     )
@@ -303,14 +312,14 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   }
 
   const greet = (hello: ServerHello): void => {
-    if (documentId !== undefined && documentId !== hello.documentId) {
+    known.documentId ??= hello.documentId
+    if (known.documentId !== hello.documentId) {
       // Going on would merge two histories into one document.
       const message = 'The server holds another document under the name of this room'
       deny(new TuttiError('ROOM_GONE', message, { hint: HINTS.ROOM_GONE ?? '' }))
       return
     }
-    documentId = hello.documentId
-    persistence?.setDocumentId(documentId)
+    persistence?.setDocumentId(hello.documentId)
     maxMessageBytes = hello.maxMessageBytes
     greeted = true
     ping()
@@ -358,7 +367,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   localChanges.onChange = (before) => {
     if (socket === undefined || serverHas === undefined) return
     if (changesSent === localChanges.total) serverHas = before
-    // An earlier change never left: a listener threw before the provider's turn, or the socket was closing.
+    // An earlier change never left: the provider found the socket closing.
     else flowing = false
     if (!flowing) resendTimer ??= setTimeout(resend, RESEND_INTERVAL)
   }
@@ -423,7 +432,8 @@ export const openConnection = (options: ConnectionOptions): Connection => {
       if (persistence === undefined) return attempt()
       // With what is stored here the server sends only what is missing, and knows which document it is.
       const begin = (): void => {
-        documentId ??= persistence.documentId()
+        const stored = persistence.documentId()
+        if (stored !== undefined) known.documentId ??= stored
         if (wanted && status.connection.peek() === 'connecting') attempt()
       }
       persistence.whenLoaded.then(begin, begin)
