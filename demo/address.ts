@@ -1,0 +1,31 @@
+const FIRST = ['quiet', 'bright', 'late', 'early', 'slow', 'lively', 'gentle', 'bold', 'warm', 'clear']
+const SECOND = ['oboe', 'viola', 'harp', 'horn', 'cello', 'flute', 'organ', 'drum', 'lute', 'celesta']
+
+const pick = (words: readonly string[]): string => words[randomBelow(words.length)]!
+
+export const randomBelow = (limit: number): number => {
+  const [value = 0] = crypto.getRandomValues(new Uint32Array(1))
+  return value % limit
+}
+
+/** The room of `?room=`, or a new one, which is put into the address so that copying it is sharing it. */
+export const roomFromAddress = (): string => {
+  const address = new URL(location.href)
+  const given = address.searchParams.get('room')
+  if (given) return given
+  const room = `${pick(FIRST)}-${pick(SECOND)}-${crypto.randomUUID().slice(0, 8)}`
+  address.searchParams.set('room', room)
+  history.replaceState(null, '', address)
+  return room
+}
+
+/** Where the page came from is where its server is. */
+export const serverAddress = (): string => {
+  const address = new URL('/', location.href)
+  address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:'
+  return address.href
+}
+
+/** The room's document at the HTTP door, for back ends. */
+export const documentAddress = (room: string): string =>
+  new URL(`/rooms/${encodeURIComponent(room)}/document`, location.href).href

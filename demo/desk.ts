@@ -1,0 +1,33 @@
+import { connect, createStore, type Room } from 'tutti'
+import { serverAddress } from './address.ts'
+import { rememberedPerson } from './person.ts'
+import { type DemoStore, presenceSchema, schema, seedBoard } from './schema.ts'
+import { type Frame, tapWebSocket } from './traffic.ts'
+import { followTransactions, type TransactionLog } from './transactions.ts'
+
+export type Side = 'a' | 'b'
+export type DemoRoom = Room<DemoStore, typeof presenceSchema>
+
+/** One independent client: its own store, connection and copy on this device. */
+export interface Desk {
+  readonly side: Side
+  readonly store: DemoStore
+  readonly room: DemoRoom
+  readonly transactions: TransactionLog
+}
+
+export const openDesk = (name: string, side: Side, report: (frame: Frame) => void): Desk => {
+  const person = rememberedPerson(side)
+  // #region connect
+  const store = createStore({ schema, persist: `tutti-demo/${name}/${side}` })
+  const room = connect(store, {
+    url: serverAddress(),
+    room: name,
+    presence: { schema: presenceSchema, initial: { ...person, cursor: null, drag: null, caret: null } },
+    tabs: false, // no shortcut through the browser: all goes over the wire
+    WebSocket: tapWebSocket(report),
+  })
+  void store.whenSynced().then(() => seedBoard(store))
+  // #endregion
+  return { side, store, room, transactions: followTransactions(store, room) }
+}

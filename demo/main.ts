@@ -1,0 +1,71 @@
+import { TuttiError } from 'tutti'
+import { roomFromAddress } from './address.ts'
+import { type Desk, openDesk, type Side } from './desk.ts'
+import { DeskElement } from './elements/desk.ts'
+import { PushElement } from './elements/push.ts'
+import { RoomElement, restoreTheme } from './elements/room.ts'
+import { WireElement } from './elements/wire.ts'
+import { restoreFlashes } from './flash.ts'
+
+const find = <E extends Element>(selector: string, kind: abstract new () => E): E => {
+  const element = document.querySelector(selector)
+  if (!(element instanceof kind)) throw new Error(`the page has no ${selector}`)
+  return element
+}
+
+const start = (): void => {
+  restoreTheme()
+  restoreFlashes()
+  const wire = find('demo-wire', WireElement)
+  const push = find('demo-push', PushElement)
+  const name = roomFromAddress()
+  const open = (side: Side): Desk => openDesk(name, side, (frame) => wire.report(side, frame))
+  const desks = [open('a'), open('b')] as const
+  for (const desk of desks) find(`#desk-${desk.side}`, DeskElement).desk = desk
+  wire.desks = desks
+  push.desk = desks[0]
+  drawPushes(desks, push, wire)
+  find('demo-room', RoomElement).name = desks[0].room.name
+}
+
+/** Draws the back end's requests: those of the button as they leave, one by the copied `curl` when it shows here. */
+const drawPushes = ([a, b]: readonly [Desk, Desk], push: PushElement, wire: WireElement): void => {
+  let unseen = 0
+  push.onPush = (stage, bytes) => {
+    if (stage === 'sent') {
+      unseen += 1
+      wire.reportPush(bytes)
+    } else if (stage === 'stored') wire.reportStored()
+    else unseen -= 1
+  }
+  for (const desk of [a, b]) {
+    desk.transactions.subscribe(({ origin, bytes }) => {
+      const heard = a.room.status.connection === 'connected' ? a : b
+      if (origin !== 'server' || desk !== heard) return
+      if (unseen > 0) unseen -= 1
+      else wire.reportPush(bytes)
+    })
+  }
+}
+
+/** The address may name a room that can't be: said where the desks would be, with the way out. */
+const showError = (error: TuttiError): void => {
+  const text = document.createElement('p')
+  text.className = 'failure'
+  text.setAttribute('role', 'alert')
+  text.textContent = `${error.code}: ${error.message}. ${error.hint} `
+  const out = document.createElement('a')
+  out.href = location.pathname
+  out.textContent = 'Open a new room.'
+  text.append(out)
+  document.querySelector('main')?.replaceChildren(text)
+}
+
+try {
+  start()
+} catch (error) {
+  if (!(error instanceof TuttiError)) throw error
+  showError(error)
+}
+
+if (import.meta.env.PROD && 'serviceWorker' in navigator) void navigator.serviceWorker.register('./serviceWorker.js')

@@ -1,0 +1,68 @@
+import { type Store, s } from 'tutti'
+
+export const NOTE_COLOURS = ['straw', 'apricot', 'rose', 'sky', 'sage', 'lilac'] as const
+export type NoteColour = (typeof NOTE_COLOURS)[number]
+
+// #region schema
+export const schema = {
+  notes: s.record(
+    s.object({
+      text: s.text(),
+      colour: s.literal(...NOTE_COLOURS).default('straw'),
+      // Parts of the free way across and down the board, 0 to 1.
+      x: s.number().default(0.5),
+      y: s.number().default(0.5),
+      // Higher lies over lower; the last one moved is on top.
+      layer: s.number().default(0),
+    }),
+  ),
+  letter: s.text(),
+}
+// #endregion
+
+// #region presence
+export const presenceSchema = {
+  name: s.string(),
+  hue: s.number(),
+  // Over the desk, in parts of its width and height; null when the pointer is elsewhere.
+  cursor: s.json<Point | null>(),
+  // A note on its way: shown to others, written once, when it is dropped.
+  drag: s.json<Drag | null>(),
+  // A selection in the letter, as Yjs relative positions: it stays at its letters while others write.
+  caret: s.json<Caret | null>(),
+}
+// #endregion
+
+export interface Point {
+  readonly x: number
+  readonly y: number
+}
+export interface Drag extends Point {
+  readonly note: string
+}
+export interface Caret {
+  readonly anchor: object
+  readonly head: object
+}
+
+export type DemoStore = Store<typeof schema>
+
+// #region seed
+/** First content. Both desks call it: the update is the same, byte for byte, so that one copy comes out. */
+export const seedBoard = (store: DemoStore): Promise<boolean> =>
+  store.seed((state) => {
+    for (const [id, note] of Object.entries(FIRST_NOTES)) state.notes.set(id, note)
+    state.letter.insert(0, FIRST_LETTER)
+  })
+// #endregion
+
+const FIRST_NOTES = {
+  doors: { text: 'Doors open at 19:30', colour: 'straw', x: 0, y: 0.05, layer: 0 },
+  stands: { text: 'Two stands are missing in row three', colour: 'sky', x: 0.5, y: 0.12, layer: 0 },
+  oboe: { text: 'The oboe gives the A', colour: 'sage', x: 1, y: 0.02, layer: 0 },
+  lights: { text: 'Cut the wire, move this, come back', colour: 'rose', x: 0.18, y: 0.9, layer: 0 },
+  encore: { text: 'Encore, if they ask', colour: 'lilac', x: 0.74, y: 0.97, layer: 0 },
+} as const
+
+const FIRST_LETTER =
+  'Dear all,\n\nthe rehearsal begins at six. Write into this letter from both desks at once: each letter keeps its place.\n'
