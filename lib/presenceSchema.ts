@@ -46,13 +46,17 @@ const read = (schema: Schema, raw: unknown): unknown => {
           .map(([key, item]) => [key, decode(schema.item, item)])
           .filter(([, item]) => isPresent(item)),
       )
-    case 'object':
+    case 'object': {
       if (!isObject(raw)) return undefined
-      return Object.fromEntries(
-        Object.entries(schema.fields)
-          .map(([key, field]) => [key, decode(field, Object.hasOwn(raw, key) ? raw[key] : undefined)])
-          .filter(([, value]) => isPresent(value)),
-      )
+      const result: Record<string, unknown> = {}
+      for (const [key, field] of Object.entries(schema.fields)) {
+        const value = decode(field, Object.hasOwn(raw, key) ? raw[key] : undefined)
+        if (value !== undefined) result[key] = value
+        // Half a cursor is none.
+        else if (!field.isOptional) return undefined
+      }
+      return result
+    }
     case 'bytes':
       return undefined
   }

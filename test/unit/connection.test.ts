@@ -284,20 +284,22 @@ describe('unsyncedChanges', () => {
 
   it('does not take the acknowledgement of a later change for that of one whose frame never left', async () => {
     serveAll()
-    let closing = false
-    class Uncertain extends WebSocket {
-      override get readyState(): 0 | 1 | 2 | 3 {
-        return closing ? 2 : super.readyState
+    const sockets: WebSocket[] = []
+    class Kept extends WebSocket {
+      constructor(url: string | URL) {
+        super(url)
+        sockets.push(this)
       }
     }
-    const room = join({ WebSocket: Uncertain })
+    const room = join({ WebSocket: Kept })
     await until(room, isSynced)
     const session = await first()
     await session.frame(isSyncStep2)
     session.ack(1)
-    closing = true
+    // The provider asks its socket before it sends.
+    Object.defineProperty(sockets[0]!, 'readyState', { value: WebSocket.CLOSING, configurable: true })
     write(room, 'lost')
-    closing = false
+    Reflect.deleteProperty(sockets[0]!, 'readyState')
     expect(room.status.unsyncedChanges).toBe(1)
     write(room, 'later ')
     expect(room.status.unsyncedChanges).toBe(2)
