@@ -1,41 +1,107 @@
 /** The composition root: builds a server from its parts. */
-import type * as Y from 'yjs'
-import type { ApiRequest, ApiResponse, Compactor, Logger, Storage } from './contracts.ts'
+import { fileURLToPath } from 'node:url'
+import { errorResponse } from './api/errorResponse.ts'
+import { createApi } from './api/router.ts'
+import { createStaticFiles, type StaticFiles } from './api/staticFiles.ts'
+import type { Logger, Storage } from './contracts.ts'
+import { createLog } from './log.ts'
 import { createNet } from './net/listen.ts'
-import { MEMORY, parseOptions, type ServerOptions } from './options.ts'
+import { MEMORY, type Options, parseOptions, type ServerOptions } from './options.ts'
 import { createCompactor } from './room/compaction.ts'
+import { createRoomHandle, type RoomHandle } from './room/handle.ts'
 import { createRooms } from './room/rooms.ts'
 import { openLmdbStorage } from './storage/lmdb.ts'
 import { createMemoryStorage } from './storage/memory.ts'
 
-export interface Server {
-  readonly url: string
-}
-void ({} as [ApiRequest, ApiResponse, Compactor, Logger, Storage, Y.Doc])
+export { ERRORS, type ErrorCode, TuttiError } from '../lib/errors.ts'
+export type { Logger, Storage } from './contracts.ts'
+export type { Options, ServerOptions } from './options.ts'
+export type { RoomHandle } from './room/handle.ts'
 
-export const createServer = async (input: ServerOptions = {}) => {
-  const options = parseOptions(input)
-  const storage = options.data === MEMORY ? createMemoryStorage() : await openLmdbStorage(options.data)
-  const logger: Logger = { debug() {}, info() {}, warn: console.warn, error: console.error }
+export interface CreateServerOptions extends ServerOptions {
+  /** Where the log goes; default JSON lines on stderr, from `logLevel` on. */
+  readonly logger?: Logger
+  /** Where rooms are kept, instead of the folder `data`. Closed with the server. */
+  readonly storage?: Storage
+}
+
+export interface Server {
+  /** Where it listens, e.g. `http://127.0.0.1:1234`. */
+  readonly url: string
+  readonly address: { readonly host: string; readonly port: number }
+  /**
+   * A room, to read or change from the back end.
+   * @throws TuttiError `INVALID_ROOM`, when it is used.
+   */
+  room(name: string): RoomHandle
+  /** Stops accepting, makes durable what was accepted, closes the connections with 1001. May be called again. */
+  close(): Promise<void>
+}
+
+const openStorage = async ({ data }: Options): Promise<Storage> =>
+  data === MEMORY ? createMemoryStorage() : openLmdbStorage(data)
+
+/** The demo as `npm run build` made it, beside this file in the package. */
+const demoFiles = async ({ demo }: Options): Promise<{ staticFiles: StaticFiles } | undefined> =>
+  demo ? { staticFiles: await createStaticFiles(fileURLToPath(new URL('../demo', import.meta.url))) } : undefined
+
+/**
+ * Starts a server and resolves once it accepts connections.
+ *
+ *     const server = await createServer({ port: 1234, data: './tutti-data' })
+ *     await server.room('board/42').edit((doc) => doc.getMap('').set('title', 'Sold'))
+ *
+ * @throws TuttiError `INVALID_OPTION`, `PORT_IN_USE`, `DATA_IN_USE`, `STORAGE_FAILED`.
+ */
+export const createServer = async (input: CreateServerOptions = {}): Promise<Server> => {
+  const { logger: givenLogger, storage: givenStorage, ...listed } = input
+  const options = parseOptions(listed)
+  const logger = givenLogger ?? createLog({ level: options.logLevel })
+  const files = await demoFiles(options)
+  const storage = givenStorage ?? (await openStorage(options))
   const compactor = createCompactor()
+  let isReady = false
+
   const net = createNet({
     host: options.host,
     port: options.port,
     limits: options,
     openRoom: (name) => rooms.open(name),
-    answer: async () => ({ status: 404, headers: {}, body: '' }),
-    errorAnswer: () => ({ status: 400, headers: {}, body: '' }),
+    answer: (request) => api(request),
+    errorAnswer: errorResponse,
   })
-  const rooms = createRooms({ storage, compactor, publisher: net.publisher, logger, limits: options, refuse: net.refuse })
-  const port = await net.listen()
-  return {
-    port,
-    rooms,
-    close: async () => {
-      net.stopListening()
-      await rooms.close()
-      net.close()
-      await storage.close()
-    },
+  const { publisher, refuse } = net
+  const rooms = createRooms({ storage, compactor, publisher, logger, limits: options, refuse })
+  const api = createApi({ documents: rooms, log: logger, ready: () => isReady, ...files })
+
+  const release = async (): Promise<void> => {
+    await rooms.close()
+    net.close()
+    await storage.close()
   }
+
+  let port: number
+  try {
+    port = await net.listen()
+  } catch (error) {
+    await release()
+    throw error
+  }
+  isReady = true
+  const { host } = options
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  logger.info({ url, data: givenStorage ? 'given' : options.data }, 'listening')
+
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      isReady = false
+      net.stopListening()
+      await release()
+      logger.info({ url }, 'stopped')
+    })()
+    return closing
+  }
+
+  return { url, address: { host, port }, room: (name) => createRoomHandle(name, rooms), close }
 }

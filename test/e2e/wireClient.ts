@@ -141,7 +141,9 @@ export class WireClient {
     while (!condition()) {
       const left = end - Date.now()
       if (left <= 0) {
-        throw new Error(`waited ${ms} ms for ${what}; closed: ${JSON.stringify(this.closed)}; frames: ${JSON.stringify(this.frames.slice(-4))}`)
+        throw new Error(
+          `waited ${ms} ms for ${what}; closed: ${JSON.stringify(this.closed)}; frames: ${JSON.stringify(this.frames.slice(-4))}`,
+        )
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left)
