@@ -16,6 +16,8 @@ export interface LocalChanges {
   onChange: ((before: Map<number, number>) => void) | undefined
   /** The first `count` changes are durable on the server. */
   acknowledge(count: number): void
+  /** Stops counting; needed where the document lives on. */
+  destroy(): void
 }
 
 const hasContent = ({ deleteSet, beforeState, afterState }: Transaction): boolean => {
@@ -67,10 +69,11 @@ export const countLocalChanges = (
       acknowledged = count
       publish()
     },
+    destroy: () => doc.off('beforeObserverCalls', count),
   }
 
   // This event comes before any observer, so an observer that throws can't make a change go uncounted.
-  doc.on('beforeObserverCalls', (transaction) => {
+  const count = (transaction: Transaction): void => {
     const { origin } = transaction
     if (isStoredOrigin(origin)) return
     if (changes.remoteOrigin !== undefined && origin === changes.remoteOrigin) return
@@ -78,7 +81,8 @@ export const countLocalChanges = (
     changes.onChange?.(transaction.beforeState)
     total++
     publish()
-  })
+  }
+  doc.on('beforeObserverCalls', count)
 
   persistence?.whenLoaded.then(
     () => {

@@ -5,6 +5,8 @@
 export interface Persistence {
   /** Resolves once the stored document has been applied to the Y.Doc; rejects if the storage can't be read. */
   readonly whenLoaded: Promise<void>
+  /** The origin of the transactions that apply what was stored; the persistence itself where this is left out. */
+  readonly origin?: unknown
   /** The document id met in the last session, or `undefined`; meaningful after `whenLoaded`. */
   documentId(): string | undefined
   setDocumentId(id: string): void

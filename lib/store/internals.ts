@@ -14,6 +14,8 @@ export interface Internals {
   /** What keeps the document on this device, if anything does. `whenReady()` of the store waits for it. */
   readonly persistence: Persistence | undefined
   readonly destroyed: boolean
+  /** How many values of the state somebody subscribes to right now. */
+  readonly subscriptions: number
   /**
    * What `status.unsyncedChanges` counts. `createStore` makes it with `countLocalChanges(doc, status, isStoredOrigin,
    * persistence)` as soon as it has the four, so that writes before the first `connect` count too.

@@ -1,0 +1,425 @@
+/** The live nodes of one document: what was read from it, who reads it, and what a remote change touches. */
+import * as Y from 'yjs'
+import { TuttiError } from '../errors.ts'
+import { rethrow } from '../rethrow.ts'
+import { isPlain, type Path } from './parse.ts'
+import { batch, isRecorded, type Signal, signal } from './reactive.ts'
+import type { Schema } from './schema.ts'
+
+export type YType = Y.AbstractType<unknown>
+
+/** A field, the structure of a list or record or the content of a text (`null`), or a node with all inside it. */
+type Key = string | null | typeof DEEP
+const DEEP: unique symbol = Symbol('deep')
+
+const TYPES = { object: Y.Map, record: Y.Map, list: Y.Array, text: Y.Text } as const
+type ContainerKind = keyof typeof TYPES
+
+type Container = { readonly kind: ContainerKind }
+
+export const isContainer = (schema: Schema): schema is Schema & Container => schema.kind in TYPES
+
+/** Whether a stored value is the Yjs type that the schema asks for. */
+export const fits = (schema: Schema, raw: unknown): raw is YType =>
+  isContainer(schema) && raw instanceof TYPES[schema.kind]
+
+/** How a node shows itself to the application. */
+export type Faces = Readonly<Record<ContainerKind, (node: Node) => unknown>>
+
+export interface GraphOptions {
+  readonly faces: Faces
+  /** What a stored value that does not fit reads as: its default, the value with a warning, or the value. */
+  readonly validateRemote: 'coerce' | 'warn' | 'off'
+  readonly onError: (error: TuttiError) => void
+  readonly makeId: () => string
+}
+
+/** One Yjs type seen through its schema. There is one node per type as long as the type lives. */
+export class Node {
+  readonly graph: Graph
+  readonly schema: Schema
+  readonly y: YType
+  /** Top-level containers of the root node by name; its scalars live in `y`. */
+  readonly roots: Readonly<Record<string, YType>> | undefined
+  deps: Map<Key, Signal<number>> | undefined
+  /** The frozen plain form, until something inside changes. If a node has one, all nodes inside it have one. */
+  plain: unknown
+  /** Bulk form of a list (values) or record (entries), until its structure changes. */
+  items: readonly unknown[] | undefined
+  #face: unknown
+  #standIns: Map<unknown, { raw: unknown; node: Node }> | undefined
+  #misfits: Set<unknown> | undefined
+
+  constructor(graph: Graph, schema: Schema, y: YType, roots?: Record<string, YType>) {
+    this.graph = graph
+    this.schema = schema
+    this.y = y
+    this.roots = roots
+  }
+
+  get face(): unknown {
+    this.#face ??= this.graph.options.faces[this.schema.kind as ContainerKind](this)
+    return this.#face
+  }
+
+  /** In the document, and not deleted from it. */
+  get isAttached(): boolean {
+    return this.y.doc === this.graph.doc && !this.y._item?.deleted
+  }
+
+  get parent(): Node | undefined {
+    const { root, nodes } = this.graph
+    if (this === root) return undefined
+    const item = this.y._item
+    return item ? nodes.get(item.parent as YType) : root
+  }
+
+  /** Keys from the root. Costs a walk: for errors only. */
+  get path(): Path {
+    const path: (string | number)[] = []
+    let type: YType | null = this === this.graph.root ? null : this.y
+    while (type) {
+      const item: Y.Item | null = type._item
+      if (!item) {
+        const name = type.doc === this.graph.doc ? Y.findRootTypeKey(type) : ''
+        if (name !== '') path.unshift(name)
+        break
+      }
+      const parent = item.parent as YType
+      path.unshift(item.parentSub ?? (parent instanceof Y.Array ? parent.toArray().indexOf(type) : 0))
+      type = parent
+    }
+    return path
+  }
+
+  /** Records that the running computation, if any, read `key`. */
+  track(key: Key): void {
+    const dep = this.deps?.get(key)
+    if (dep) void dep.value
+    else this.graph.trackFirst(this, key)
+  }
+
+  touch(key: Key): void {
+    const dep = this.deps?.get(key)
+    if (dep) dep.value = ++this.graph.clock
+  }
+
+  /** Takes in that keys of the type changed. */
+  changed(keys: Iterable<string | null>): void {
+    this.items = undefined
+    for (const key of keys) this.touch(key)
+    if (this.schema.kind === 'record') this.touch(null)
+    let node: Node | undefined = this
+    while (node && node.plain !== undefined) {
+      node.plain = undefined
+      node.touch(DEEP)
+      node = node.parent
+    }
+  }
+
+  /** The stored value under `key` of an object or record. */
+  raw(key: string): unknown {
+    return this.roots?.[key] ?? (this.y as Y.Map<unknown>).get(key)
+  }
+
+  /** The live value that `raw`, found under `key`, stands for. Does not track. */
+  read(key: string | number, schema: Schema, raw: unknown): unknown {
+    if (!isContainer(schema)) return this.#value(key, schema, raw)
+    const node = this.#container(key, schema, raw)
+    return node ? node.face : absent(schema, raw)
+  }
+
+  /** As `read`, but plain and frozen. */
+  readPlain(key: string | number, schema: Schema, raw: unknown): unknown {
+    if (!isContainer(schema)) return this.#value(key, schema, raw)
+    const node = this.#container(key, schema, raw)
+    return node ? node.snapshot() : absent(schema, raw)
+  }
+
+  /** The frozen plain form of everything inside; parts that did not change are the same objects as last time. */
+  snapshot(): unknown {
+    this.plain ??= Object.freeze(this.#copy())
+    return this.plain
+  }
+
+  /** As `snapshot`, and tracked: the running computation depends on everything inside. */
+  trackedSnapshot(): unknown {
+    const plain = this.snapshot()
+    this.track(DEEP)
+    return plain
+  }
+
+  #copy(): unknown {
+    const { schema, y } = this
+    if (schema.kind === 'text') return (y as Y.Text).toString()
+    if (schema.kind === 'list') {
+      return (y as Y.Array<unknown>).toArray().map((raw, index) => this.readPlain(index, schema.item, raw))
+    }
+    const result: Record<string, unknown> = {}
+    if (schema.kind === 'record') {
+      for (const [key, raw] of (y as Y.Map<unknown>).entries()) {
+        if (key !== '__proto__') result[key] = this.readPlain(key, schema.item, raw)
+      }
+    } else {
+      for (const key in schema.fields) {
+        const value = this.readPlain(key, schema.fields[key]!, this.raw(key))
+        if (value !== undefined) result[key] = value
+      }
+    }
+    return result
+  }
+
+  #value(key: string | number, schema: Schema, raw: unknown): unknown {
+    if (raw === undefined) {
+      // After its deletion a node still shows what was last seen of it, for a render that comes late.
+      const last = this.isAttached ? undefined : (this.plain as Record<string, unknown> | undefined)?.[key]
+      return last ?? fallback(schema)
+    }
+    const value = raw === null && schema.isNullable ? null : decode(schema, raw)
+    if (value === undefined) return this.#misfit(key, schema, raw)
+    if (schema.kind === 'json' && raw instanceof Y.AbstractType) this.graph.watchInside(raw, this, key)
+    return value
+  }
+
+  #misfit(key: string | number, schema: Schema, raw: unknown): unknown {
+    const { validateRemote, onError } = this.graph.options
+    if (validateRemote !== 'off') {
+      this.#misfits ??= new Set()
+      if (!this.#misfits.has(key)) {
+        this.#misfits.add(key)
+        const path = [...this.path, key]
+        const error = new TuttiError('INVALID_VALUE', `${path.join('.')}: what is stored is no s.${schema.kind}()`, {
+          path,
+          hint: 'Another client stored it. It reads as the default; write a value to replace it.',
+        })
+        // Not within the reading computation, whose render an exception of the application would break.
+        queueMicrotask(() => onError(error))
+      }
+    }
+    if (validateRemote === 'coerce' || isContainer(schema)) return this.#value(key, schema, undefined)
+    return raw
+  }
+
+  /** The node of a container under `key`; `undefined` for a nullable or optional one that is not there. */
+  #container(key: string | number, schema: Schema & Container, raw: unknown): Node | undefined {
+    if (fits(schema, raw)) return this.graph.node(raw, schema)
+    if (raw === null && schema.isNullable) return undefined
+    if (raw === undefined && schema.isOptional) return undefined
+    // Plain JSON under a schema of shared types, or nothing yet: readable, but there is no type to write to.
+    const known = this.#standIns?.get(key)
+    if (known && known.raw === raw) return known.node
+    const node = this.graph.standIn(schema, raw)
+    if (!node) {
+      this.#misfit(key, schema, raw)
+      return schema.isOptional ? undefined : this.#container(key, schema, undefined)
+    }
+    this.#standIns ??= new Map()
+    this.#standIns.set(key, { raw, node })
+    return node
+  }
+}
+
+/** What a container that may be missing reads as when it is. */
+const absent = (schema: Schema, raw: unknown): null | undefined =>
+  raw === null && schema.isNullable ? null : undefined
+
+const fallback = (schema: Schema): unknown => {
+  const value = schema.fallback instanceof Date ? +schema.fallback : schema.fallback
+  return value === null || value === undefined ? value : decode(schema, value)
+}
+
+const freeze = (value: unknown): unknown => {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value) && !ArrayBuffer.isView(value)) {
+    for (const item of Object.values(value)) freeze(item)
+    Object.freeze(value)
+  }
+  return value
+}
+
+/** The value that a stored one stands for; `undefined` if it does not fit. */
+const decode = (schema: Schema, raw: unknown): unknown => {
+  switch (schema.kind) {
+    case 'number':
+      return Number.isFinite(raw) ? raw : undefined
+    case 'boolean':
+      return typeof raw === 'boolean' ? raw : undefined
+    case 'literal':
+      return schema.values.includes(raw) ? raw : undefined
+    case 'date':
+      return Number.isFinite(raw) ? new Date(raw as number) : undefined
+    case 'bytes':
+      return raw instanceof Uint8Array ? raw.slice() : undefined
+    case 'json':
+      return freeze(raw instanceof Y.AbstractType ? raw.toJSON() : raw)
+    default:
+      return typeof raw === 'string' ? raw : undefined
+  }
+}
+
+/** What Yjs takes for a stored value. Parts that do not fit stay as they are: they come from elsewhere (`standIn`). */
+export const build = (schema: Schema | undefined, stored: unknown): unknown => {
+  if (schema?.kind === 'text' && typeof stored === 'string') return new Y.Text(stored)
+  if (schema?.kind === 'list' && Array.isArray(stored)) {
+    const list = new Y.Array<unknown>()
+    list.push(stored.map((item) => build(schema.item, item)))
+    return list
+  }
+  if ((schema?.kind === 'object' || schema?.kind === 'record') && isPlain(stored)) {
+    return new Y.Map(
+      Object.entries(stored).map(([key, value]) => [
+        key,
+        build(schema.kind === 'object' ? schema.fields[key] : schema.item, value),
+      ]),
+    )
+  }
+  return stored
+}
+
+/**
+ * Runs `fn` and then, once, the computations that depend on what it changed. What one of those throws is reported as
+ * uncaught and neither stops the sync nor reaches the writer.
+ */
+export const settle = <R>(fn: () => R): R => {
+  let outcome: { value: R } | { error: unknown } | undefined
+  try {
+    batch(() => {
+      try {
+        outcome = { value: fn() }
+      } catch (error) {
+        outcome = { error }
+      }
+    })
+  } catch (error) {
+    rethrow(error)
+  }
+  // `batch` has run `fn`, whatever happened after it.
+  const done = outcome as { value: R } | { error: unknown }
+  if ('error' in done) throw done.error
+  return done.value
+}
+
+const EMPTY = { text: '', list: [], object: {}, record: {} } as const
+
+/** The nodes of one document. It adds one listener to the document, whatever is read. */
+export class Graph {
+  readonly doc: Y.Doc
+  readonly options: GraphOptions
+  readonly nodes = new WeakMap<YType, Node>()
+  readonly root: Node
+  /** Counts changes; gives every touched dependency a value it never had. */
+  clock = 0
+  /** Dependencies that someone subscribes to. */
+  subscriptions = 0
+  isDestroyed = false
+  /** Inverse operations of the open `transact`, oldest first. */
+  log: (() => void)[] | undefined
+  #fresh: Signal<number>
+  readonly #empty = new Map<Schema, Node>()
+  #inside: WeakMap<YType, [node: Node, key: string | number]> | undefined
+
+  constructor(doc: Y.Doc, schema: Schema, options: GraphOptions) {
+    this.doc = doc
+    this.options = options
+    const roots: Record<string, YType> = Object.create(null)
+    for (const [name, field] of Object.entries(schema.fields)) {
+      if (isContainer(field)) {
+        roots[name] = this.#define(name, TYPES[field.kind])
+        this.node(roots[name], field)
+      }
+    }
+    const y = this.#define('', Y.Map)
+    this.root = new Node(this, schema, y, roots)
+    this.nodes.set(y, this.root)
+    this.#fresh = this.#dependency()
+    doc.on('afterTransaction', this.#afterTransaction)
+  }
+
+  destroy(): void {
+    this.isDestroyed = true
+    this.doc.off('afterTransaction', this.#afterTransaction)
+  }
+
+  node(y: YType, schema: Schema): Node {
+    let node = this.nodes.get(y)
+    if (!node) {
+      node = new Node(this, schema, y)
+      this.nodes.set(y, node)
+    }
+    return node
+  }
+
+  /** Records a first reading: a dependency is kept only if some computation asked for it. */
+  trackFirst(node: Node, key: Key): void {
+    const fresh = this.#fresh
+    void fresh.value
+    if (!isRecorded(fresh)) return
+    node.deps ??= new Map()
+    node.deps.set(key, fresh)
+    this.#fresh = this.#dependency()
+  }
+
+  /** A node to read what is stored as plain JSON, or not at all, where a shared type was expected. */
+  standIn(schema: Schema & Container, raw: unknown): Node | undefined {
+    const known = raw === undefined ? this.#empty.get(schema) : undefined
+    if (known) return known
+    const y = build(schema, raw ?? EMPTY[schema.kind])
+    if (!fits(schema, y)) return undefined
+    // A Yjs type can be read only within a document; this one is alive as long as the node.
+    new Y.Doc().getMap('').set('', y)
+    const node = new Node(this, schema, y)
+    if (raw === undefined) this.#empty.set(schema, node)
+    return node
+  }
+
+  /** Makes changes inside a shared type that is read as JSON count as changes of `key`. */
+  watchInside(y: YType, node: Node, key: string | number): void {
+    this.#inside ??= new WeakMap()
+    this.#inside.set(y, [node, key])
+    if (y instanceof Y.Map || y instanceof Y.Array) {
+      y.forEach((each: unknown) => {
+        if (each instanceof Y.AbstractType) this.watchInside(each, node, key)
+      })
+    }
+  }
+
+  #define(name: string, type: (typeof TYPES)[ContainerKind]): YType {
+    try {
+      return this.doc.get(name, type as new () => Y.AbstractType<unknown>)
+    } catch (cause) {
+      throw new TuttiError('INVALID_SCHEMA', `${name}: the document holds another type under this name`, {
+        path: [name],
+        hint: 'Use the schema that the document was made with, or another name.',
+        cause,
+      })
+    }
+  }
+
+  #dependency(): Signal<number> {
+    return signal(0, this.#counting)
+  }
+
+  readonly #counting = {
+    watched: (): void => {
+      this.subscriptions++
+    },
+    unwatched: (): void => {
+      this.subscriptions--
+    },
+  }
+
+  readonly #afterTransaction = (transaction: Y.Transaction): void => {
+    if (transaction.changed.size === 0) return
+    settle(() => {
+      for (const [type, keys] of transaction.changed as Map<YType, Set<string | null>>) {
+        const node = this.nodes.get(type)
+        if (node) node.changed(keys)
+        else this.#changedInside(type)
+      }
+    })
+  }
+
+  #changedInside(type: YType): void {
+    const inside = this.#inside?.get(type)
+    if (inside) inside[0].changed([typeof inside[1] === 'number' ? null : inside[1]])
+  }
+}

@@ -1,0 +1,213 @@
+/** From what an application writes to what Yjs may store: everything is checked before anything is stored. */
+import { type ErrorCode, TuttiError } from '../errors.ts'
+import { NODE, type Snapshotable } from './live.ts'
+import { isSchema, type Schema, type Shape } from './schema.ts'
+
+export type Path = readonly (string | number)[]
+
+/** A value as Yjs stores it; objects, lists and records of a schema as plain objects and arrays, texts as strings. */
+export type Stored = unknown
+
+/** Deeper JSON would risk the stack of every reader. */
+const MAX_DEPTH = 200
+const MAX_ID_LENGTH = 256
+
+export const fail = (code: ErrorCode, path: Path, message: string, hint: string): never => {
+  throw new TuttiError(code, path.length > 0 ? `${path.join('.')}: ${message}` : message, { path, hint })
+}
+
+/** A random id of 80 bits in 16 characters. `crypto.randomUUID` is missing on plain-http pages. */
+export const newId = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte & 31).toString(32)).join('')
+
+/** Levenshtein distance. */
+const distance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 0; i < a.length; i++) {
+    const next = [i + 1]
+    for (let j = 0; j < b.length; j++) {
+      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (a[i] === b[j] ? 0 : 1)))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
+
+export const unknownKey = (path: Path, key: string, known: Shape): never => {
+  const near = Object.keys(known).sort((a, b) => distance(a, key) - distance(b, key))
+  return fail(
+    'UNKNOWN_KEY',
+    [...path, key],
+    'not in the schema',
+    near.length > 0 ? `Did you mean ${near.slice(0, 3).join(', ')}?` : 'Nothing is known here.',
+  )
+}
+
+/** What a value is, and the schema that takes it. */
+const describe = (value: unknown): [name: string, fits: string] => {
+  switch (typeof value) {
+    case 'object':
+      break
+    case 'string':
+    case 'boolean':
+      return [typeof value, `s.${typeof value}()`]
+    case 'number':
+      return [String(value), Number.isFinite(value) ? 's.number()' : '']
+    case 'undefined':
+      return ['undefined', '.optional() or .default()']
+    default:
+      return [`a ${typeof value}`, '']
+  }
+  if (value === null) return ['null', '.nullable()']
+  if (Array.isArray(value)) return ['an array', 's.list()']
+  if (value instanceof Date) return [Number.isNaN(+value) ? 'an invalid Date' : 'a Date', 's.date()']
+  if (value instanceof Uint8Array) return ['a Uint8Array', 's.bytes()']
+  return isPlain(value) ? ['an object', 's.object(), s.record() or s.json()'] : [`a ${className(value)}`, '']
+}
+
+const className = (value: unknown): string =>
+  (value as { constructor?: { name?: string } }).constructor?.name ?? 'class'
+
+const invalid = (path: Path, expected: string, value: unknown): never => {
+  const [name, fits] = describe(value)
+  return fail(
+    'INVALID_VALUE',
+    path,
+    `expected ${expected}, got ${name}`,
+    fits
+      ? `${name} is taken by ${fits}.`
+      : 'Store plain values: text, finite numbers, booleans, Date, Uint8Array, JSON.',
+  )
+}
+
+export const isPlain = (value: unknown): value is Record<string, unknown> => {
+  if (typeof value !== 'object' || value === null) return false
+  const proto: unknown = Object.getPrototypeOf(value)
+  return proto === Object.prototype || proto === null
+}
+
+// Half a surrogate pair leaves as U+FFFD on the wire; storing it so keeps this client equal to its peers.
+const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, '\ufffd')
+
+const unwrap = (value: unknown): unknown => {
+  const node = (value as { [NODE]?: Snapshotable } | null | undefined)?.[NODE]
+  return node ? node.snapshot() : value
+}
+
+const json = (given: unknown, path: Path, parents: readonly unknown[]): Stored => {
+  const value = unwrap(given)
+  if (typeof value === 'string') return wellFormed(value)
+  if (typeof value === 'number' && Number.isFinite(value)) return value + 0
+  if (typeof value === 'boolean' || value === null) return value
+  const isArray = Array.isArray(value)
+  if (!isArray && !isPlain(value)) return invalid(path, 'JSON', value)
+  if (parents.includes(value))
+    return fail('CYCLE', path, 'it contains itself', 'JSON can hold no cycle; store ids instead.')
+  if (parents.length > MAX_DEPTH)
+    return fail('INVALID_VALUE', path, `nested deeper than ${MAX_DEPTH}`, 'Store it flat, by ids.')
+  const inside = [...parents, value]
+  if (isArray) return Array.from(value, (item, index) => json(item, [...path, index], inside))
+  const result: Record<string, Stored> = {}
+  for (const [key, item] of Object.entries(value)) {
+    if (key === '__proto__') invalid([...path, key], 'another key than __proto__', item)
+    if (item !== undefined) result[key] = json(item, [...path, key], inside)
+  }
+  return result
+}
+
+const checkId = (id: unknown, path: Path): void => {
+  if (typeof id !== 'string' || id === '' || id.length > MAX_ID_LENGTH || id === '__proto__' || wellFormed(id) !== id) {
+    fail('INVALID_VALUE', path, 'not an id', `An id is a string of 1 to ${MAX_ID_LENGTH} characters, not __proto__.`)
+  }
+}
+
+/**
+ * Checks `given` against `schema` and returns what to store; `undefined` means: store nothing. Throws `INVALID_VALUE`,
+ * `UNKNOWN_KEY` or `CYCLE`. Live values are copied. `id` is the value's id, where its place in a record gives one.
+ */
+export const parse = (schema: Schema, given: unknown, path: Path, makeId: () => string, id?: string): Stored => {
+  let value = unwrap(given)
+  if (value === null && schema.isNullable) return null
+  if (value === undefined) {
+    if (schema.isOptional || schema.fallback !== undefined) return undefined
+    // Nested containers are created by whoever creates their parent.
+    if (schema.kind === 'text') return ''
+    if (schema.kind === 'list') return []
+    if (schema.kind === 'object' || schema.kind === 'record') value = {}
+    if (schema.kind === 'id') return id ?? makeId()
+  }
+  const expected = `s.${schema.kind}()`
+  switch (schema.kind) {
+    case 'string':
+    case 'text':
+      return typeof value === 'string' ? wellFormed(value) : invalid(path, expected, value)
+    case 'id':
+      checkId(value, path)
+      return id ?? value
+    case 'number':
+      // Adding 0 makes 0 of -0, which would not survive the wire.
+      return Number.isFinite(value) ? (value as number) + 0 : invalid(path, expected, value)
+    case 'boolean':
+      return typeof value === 'boolean' ? value : invalid(path, expected, value)
+    case 'literal':
+      return schema.values.includes(value) ? value : invalid(path, `one of ${JSON.stringify(schema.values)}`, value)
+    case 'date':
+      return value instanceof Date && !Number.isNaN(+value) ? +value : invalid(path, expected, value)
+    case 'bytes':
+      return value instanceof Uint8Array ? value.slice() : invalid(path, expected, value)
+    case 'json':
+      return value === undefined ? invalid(path, expected, value) : json(value, path, [])
+    case 'list': {
+      const { item } = schema
+      if (!Array.isArray(value)) return invalid(path, expected, value)
+      return Array.from(value, (each, index) => parseItem(item, each, [...path, index], makeId))
+    }
+    case 'record': {
+      if (!isPlain(value)) return invalid(path, expected, value)
+      const result: Record<string, Stored> = {}
+      for (const [key, each] of Object.entries(value)) {
+        checkId(key, [...path, key])
+        result[key] = parseItem(schema.item, each, [...path, key], makeId, key)
+      }
+      return result
+    }
+    case 'object': {
+      if (!isPlain(value)) return invalid(path, expected, value)
+      const result: Record<string, Stored> = {}
+      for (const key of Object.keys(value)) if (!schema.fields[key]) unknownKey(path, key, schema.fields)
+      for (const [key, field] of Object.entries(schema.fields)) {
+        const stored = parse(field, value[key], [...path, key], makeId, field.kind === 'id' ? id : undefined)
+        if (stored !== undefined) result[key] = stored
+      }
+      return result
+    }
+  }
+}
+
+/** As `parse`, for an item of a list or record, which cannot be absent. */
+export const parseItem = (schema: Schema, value: unknown, path: Path, makeId: () => string, id?: string): Stored => {
+  const stored = parse(schema, value, path, makeId, id)
+  return stored === undefined ? invalid(path, `s.${schema.kind}()`, value) : stored
+}
+
+/** Checks the schema itself: its fields are schemas, its names are usable, its defaults fit. Throws `INVALID_SCHEMA`. */
+export const checkShape = (shape: Shape, path: Path): void => {
+  for (const [key, schema] of Object.entries(shape)) checkSchema(schema, [...path, key])
+}
+
+const checkSchema = (schema: Schema, path: Path): void => {
+  if (!isSchema(schema)) {
+    fail('INVALID_SCHEMA', path, 'not a schema', 'Use what s returns, as s.string().')
+  }
+  const name = path.at(-1)
+  if (name === '' || name === '__proto__') fail('INVALID_SCHEMA', path, 'not a usable name', 'Choose another name.')
+  if (schema.fallback !== undefined) {
+    try {
+      parse(schema, schema.fallback, path, newId)
+    } catch (error) {
+      throw new TuttiError('INVALID_SCHEMA', `${path.join('.')}: its default does not fit`, { path, cause: error })
+    }
+  }
+  checkShape(schema.fields, path)
+  if (schema.kind === 'list' || schema.kind === 'record') checkSchema(schema.item, [...path, '*'])
+}

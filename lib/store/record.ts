@@ -1,0 +1,123 @@
+import type * as Y from 'yjs'
+import type { Node } from './graph.ts'
+import { type LiveRecord, NODE } from './live.ts'
+import { parse } from './parse.ts'
+import { assign, setKey, write } from './write.ts'
+
+type Entry = readonly [id: string, value: unknown]
+
+/** Entries from one walk over the Y.Map, and the same array until the structure changes. */
+const entries = (node: Node): readonly Entry[] => {
+  node.track(null)
+  if (node.items) return node.items as readonly Entry[]
+  const { item } = node.schema
+  const items = Object.freeze(
+    Array.from((node.y as Y.Map<unknown>).entries(), ([id, raw]): Entry => [id, node.read(id, item, raw)]),
+  )
+  // Dates and bytes can't be frozen: each reading makes its own.
+  if (item.kind !== 'date' && item.kind !== 'bytes') node.items = items
+  return items
+}
+
+const has = (node: Node, id: string): boolean => {
+  node.track(id)
+  return (node.y as Y.Map<unknown>).has(id)
+}
+
+class RecordFace implements LiveRecord<unknown> {
+  readonly #node: Node
+
+  constructor(node: Node) {
+    this.#node = node
+    // A mistake such as `record.key = value` must not pass in silence.
+    Object.freeze(this)
+  }
+
+  get [NODE](): Node {
+    return this.#node
+  }
+
+  get y(): Y.Map<unknown> {
+    return this.#node.y as Y.Map<unknown>
+  }
+
+  get size(): number {
+    this.#node.track(null)
+    return this.y.size
+  }
+
+  get(id: string): unknown {
+    const node = this.#node
+    return has(node, id) ? node.read(id, node.schema.item, this.y.get(id)) : undefined
+  }
+
+  has(id: string): boolean {
+    return has(this.#node, id)
+  }
+
+  set(id: string, value: unknown): void {
+    const node = this.#node
+    const stored = parse(node.schema, { [id]: value }, node.path, node.graph.options.makeId) as Record<string, unknown>
+    write(node, () => setKey(node, id, node.schema.item, stored[id]))
+  }
+
+  add(value: unknown): string {
+    const node = this.#node
+    const { item } = node.schema
+    const { makeId } = node.graph.options
+    const name = Object.keys(item.fields).find((key) => item.fields[key]?.kind === 'id')
+    const own = name === undefined ? undefined : (value as Record<string, unknown> | null | undefined)?.[name]
+    const id = own === undefined || this.y.has(own as string) ? makeId() : (own as string)
+    this.set(id, value)
+    return id
+  }
+
+  delete(id: string): unknown {
+    const node = this.#node
+    const raw = this.y.get(id)
+    if (raw === undefined) return undefined
+    const removed = node.readPlain(id, node.schema.item, raw)
+    write(node, () => setKey(node, id, node.schema.item, undefined))
+    return removed
+  }
+
+  clear(): void {
+    write(this.#node, () => assign(this.#node, undefined))
+  }
+
+  replace(values: Readonly<Record<string, unknown>>): void {
+    const node = this.#node
+    const stored = parse(node.schema, values, node.path, node.graph.options.makeId)
+    write(node, () => assign(node, stored))
+  }
+
+  keys(): string[] {
+    return entries(this.#node).map(([id]) => id)
+  }
+
+  values(): unknown[] {
+    return entries(this.#node).map(([, value]) => value)
+  }
+
+  entries(): [string, unknown][] {
+    return entries(this.#node).map(([id, value]) => [id, value])
+  }
+
+  sorted(by: string | ((value: unknown) => string | number)): unknown[] {
+    const rank = typeof by === 'function' ? by : (value: unknown) => (value as Record<string, string | number>)[by]!
+    return entries(this.#node)
+      .map(([id, value]) => ({ id, value, rank: rank(value) }))
+      .sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : a.id < b.id ? -1 : 1))
+      .map(({ value }) => value)
+  }
+
+  [Symbol.iterator](): Iterator<[string, unknown]> {
+    return this.entries().values()
+  }
+
+  toJSON(): unknown {
+    return this.#node.trackedSnapshot()
+  }
+}
+
+export const createRecord = (node: Node): unknown => new RecordFace(node)

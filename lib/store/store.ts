@@ -1,0 +1,243 @@
+import * as Y from 'yjs'
+import { TuttiError } from '../errors.ts'
+import { createHistory, type History, type UndoOptions } from '../history.ts'
+import { countLocalChanges } from '../localChanges.ts'
+import { openIndexedDB } from '../offline.ts'
+import type { Persistence } from '../persistence.ts'
+import { rethrow } from '../rethrow.ts'
+import { createStatus } from '../status.ts'
+import type { Node } from './graph.ts'
+import { INTERNALS, type StoreHandle } from './internals.ts'
+import { NODE, type SnapshotOf } from './live.ts'
+import { computed, effect } from './reactive.ts'
+import type { Live, Shape, Snapshot } from './schema.ts'
+import { encodeSeed } from './seed.ts'
+import { openState } from './state.ts'
+import { checkWritable, type TransactOptions, transact } from './write.ts'
+
+export interface StoreOptions<Sh extends Shape> {
+  /** What the document holds, by name. Lists, records, texts and objects become top-level Yjs types of these names. */
+  readonly schema: Sh
+  /** An existing document; `destroy` leaves it alive. Default: a new one. */
+  readonly doc?: Y.Doc | undefined
+  /** Keeps the document on this device: the name of an IndexedDB database, or a `Persistence`. Default: not kept. */
+  readonly persist?: string | Persistence | false | undefined
+  /** Undo and redo; `false` records nothing. `scope`: the names whose changes are recorded. Default: all. */
+  readonly undo?: (UndoOptions & { readonly scope?: readonly (keyof Sh & string)[] }) | false | undefined
+  /**
+   * What a stored value that does not fit the schema reads as: `'coerce'` (default) its default or `undefined`, and
+   * `onError` hears of it once; `'warn'` the value as it is, and `onError` hears of it; `'off'` the value as it is.
+   */
+  readonly validateRemote?: 'coerce' | 'warn' | 'off' | undefined
+  /** Hears of errors that no call can throw. Default: `console.warn`. */
+  readonly onError?: ((error: TuttiError) => void) | undefined
+}
+
+/** A value that changes: `value` is tracked where it is read; `subscribe` calls at once and after every change. */
+export interface Readable<V> {
+  readonly value: V
+  subscribe(run: (value: V) => void): () => void
+}
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal
+  /** Milliseconds. Default: no limit. */
+  readonly timeout?: number
+}
+
+/** A document as typed, live, tracked state. See `createStore`. */
+export interface Store<Sh extends Shape = Shape> extends StoreHandle {
+  /** The content. Reading is tracked, writing changes the document. */
+  readonly state: Live<Sh>
+  readonly history: History
+  /**
+   * Runs `fn` in one transaction: peers get one update, computations run once. If `fn` throws, nothing of it stays
+   * (of writes through `state`; not of those through Yjs types).
+   */
+  transact<R>(fn: (state: Live<Sh>) => R, options?: TransactOptions): R
+  /** A value made of the state, computed again only after something it read changed. `equals` keeps the old value. */
+  select<V>(fn: (state: Live<Sh>) => V, equals?: (a: V, b: V) => boolean): Readable<V>
+  /** Runs `fn` now and after every change of what it read; it may return a function that cleans up. */
+  effect(fn: (() => void) | (() => () => void)): () => void
+  /** The whole state as a plain, frozen object. Parts that did not change are the same objects as last time. */
+  snapshot(): Snapshot<Sh>
+  /** A live value as a plain, frozen one. */
+  snapshot<V>(value: V): SnapshotOf<V>
+  /**
+   * Gives a new document its first content, once `whenReady` and, if the store is connected, `whenSynced` hold; `false`
+   * if there is content already. Clients that seed the same at the same time end up with one copy. `fn` runs twice and
+   * must write the same each time: no random values, no times. If later versions of an application change the seed,
+   * old and new clients in one empty room make two copies: seed on the back end then.
+   */
+  seed(fn: (state: Live<Sh>) => void): Promise<boolean>
+  /** Resolves once what this device had stored is in the document, or turned out unreadable. */
+  whenReady(): Promise<void>
+  /** Resolves once the document has what the server had. Rejects with `TIMEOUT`, the signal's reason, or `DESTROYED`. */
+  whenSynced(options?: WaitOptions): Promise<void>
+  /** Ends connections, effects and persistence, and the document unless it was given. */
+  destroy(): void
+  [Symbol.dispose](): void
+}
+
+const destroyedError = (): TuttiError => new TuttiError('DESTROYED', 'the store was destroyed')
+
+/**
+ * Makes a store: `createStore({ schema: { todos: s.list(s.object({ title: s.string() })) } })`. Opens no socket and
+ * touches no browser storage unless `persist` says so. Throws `INVALID_SCHEMA`.
+ */
+export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<Sh> => {
+  const doc = options.doc ?? new Y.Doc()
+  const status = createStatus()
+  const onError = options.onError ?? ((error: TuttiError) => console.warn(error))
+  const { graph, state } = openState(doc, options.schema, {
+    validateRemote: options.validateRemote ?? 'coerce',
+    onError,
+  })
+
+  const report = (error: TuttiError): void => {
+    status.error.value = error
+    try {
+      onError(error)
+    } catch (thrown) {
+      rethrow(thrown)
+    }
+  }
+
+  const { persist } = options
+  const persistence = typeof persist === 'string' ? openIndexedDB(persist, doc, report) : persist || undefined
+  const isStoredOrigin = (origin: unknown): boolean =>
+    persistence !== undefined && origin === (persistence.origin ?? persistence)
+  const localChanges = countLocalChanges(doc, status, isStoredOrigin, persistence)
+  const ready = persistence?.whenLoaded.then(
+    () => {
+      status.persisted.value = !graph.isDestroyed
+    },
+    (cause: unknown) => {
+      if (graph.isDestroyed) return
+      report(
+        cause instanceof TuttiError
+          ? cause
+          : new TuttiError('STORAGE_FAILED', 'what this device stored cannot be read', { cause, retryable: false }),
+      )
+    },
+  )
+  const whenReady = async (): Promise<void> => ready
+
+  const undo = options.undo === false ? undefined : options.undo
+  const { y, roots } = graph.root
+  const history = createHistory(
+    doc,
+    undo?.scope ? undo.scope.map((name) => roots?.[name] ?? y) : [y, ...Object.values(roots ?? {})],
+    undo ?? {},
+    () => checkWritable(graph),
+  )
+  if (options.undo === false) history.pause()
+
+  const onDestroys = new Set<() => void>()
+  const onDestroy = (fn: () => void): (() => void) => {
+    onDestroys.add(fn)
+    return () => onDestroys.delete(fn)
+  }
+
+  const whenSynced = ({ signal, timeout }: WaitOptions = {}): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const ends: (() => void)[] = []
+      const end = (settle: () => void): void => {
+        for (const each of ends.splice(0)) each()
+        settle()
+      }
+      const refuse = (error: unknown): void => end(() => reject(error))
+      if (graph.isDestroyed) return refuse(destroyedError())
+      if (signal?.aborted) return refuse(signal.reason)
+      const abort = (): void => refuse(signal?.reason)
+      signal?.addEventListener('abort', abort)
+      ends.push(
+        () => signal?.removeEventListener('abort', abort),
+        onDestroy(() => refuse(destroyedError())),
+      )
+      if (timeout !== undefined) {
+        const expire = (): void => refuse(new TuttiError('TIMEOUT', `not synced within ${timeout} ms`))
+        const timer = setTimeout(expire, timeout)
+        ends.push(() => clearTimeout(timer))
+      }
+      ends.push(
+        status.synced.subscribe((isSynced) => {
+          // Not in the first call, which comes before its own end is known.
+          if (isSynced) queueMicrotask(() => end(resolve))
+        }),
+      )
+    })
+
+  const destroy = (): void => {
+    if (graph.isDestroyed) return
+    for (const each of [...onDestroys].reverse()) {
+      try {
+        each()
+      } catch (error) {
+        rethrow(error)
+      }
+    }
+    history.destroy()
+    graph.destroy()
+    localChanges.destroy()
+    persistence?.destroy().catch(rethrow)
+    if (!options.doc) doc.destroy()
+  }
+
+  return {
+    state,
+    doc,
+    history,
+    status: status.view,
+    transact: (fn, transactOptions = {}) => transact(graph, () => fn(state), transactOptions),
+    select: <V>(fn: (state: Live<Sh>) => V, equals?: (a: V, b: V) => boolean): Readable<V> => {
+      let last: { value: V } | undefined
+      return computed(() => {
+        const value = fn(state)
+        if (!last || !equals?.(last.value, value)) last = { value }
+        return last.value
+      })
+    },
+    effect: (fn) => {
+      const dispose = effect(fn)
+      const forget = onDestroy(dispose)
+      return () => {
+        forget()
+        dispose()
+      }
+    },
+    snapshot: (value: unknown = state) => {
+      const node = (value as { [NODE]?: Node } | null)?.[NODE]
+      return (node ? node.trackedSnapshot() : value) as never
+    },
+    seed: async (fn) => {
+      checkWritable(graph)
+      await whenReady()
+      const connection = status.connection.peek()
+      if (connection !== 'idle' && connection !== 'disconnected') await whenSynced()
+      if (graph.isDestroyed) throw destroyedError()
+      // Deleted content counts: what somebody emptied stays empty.
+      if (doc.store.clients.size > 0) return false
+      Y.applyUpdate(doc, encodeSeed(options.schema, fn))
+      return doc.store.clients.size > 0
+    },
+    whenReady,
+    whenSynced,
+    destroy,
+    [Symbol.dispose]: destroy,
+    [INTERNALS]: {
+      status,
+      persistence,
+      localChanges,
+      get destroyed() {
+        return graph.isDestroyed
+      },
+      get subscriptions() {
+        return graph.subscriptions
+      },
+      isStoredOrigin,
+      report,
+      onDestroy,
+    },
+  }
+}

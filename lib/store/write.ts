@@ -1,0 +1,256 @@
+/** Changes of a document. Everything given here was parsed before; each change leaves its inverse in an open `transact`. */
+import * as Y from 'yjs'
+import { build, fits, type Graph, isContainer, type Node, settle } from './graph.ts'
+import { fail, isPlain, type Stored } from './parse.ts'
+import { isRendering } from './render.ts'
+import type { Schema } from './schema.ts'
+
+/** Key in `Transaction.meta`: whether the history of this graph records the transaction. */
+export const RECORDED: unique symbol = Symbol('tutti.recorded')
+
+export interface TransactOptions {
+  /** The Yjs origin of the transaction; `null` if left out. */
+  readonly origin?: unknown
+  /** `false` keeps the change out of undo and redo. */
+  readonly history?: boolean
+}
+
+// Bundlers replace the whole expression; where nobody did and there is no `process`, this is development.
+const isProduction = (): boolean => {
+  try {
+    return process.env.NODE_ENV === 'production'
+  } catch {
+    return false
+  }
+}
+
+const warned = new WeakSet<Graph>()
+
+/** Throws `DESTROYED`, or `WRITE_IN_RENDER` while a component renders. */
+export const checkWritable = (graph: Graph): void => {
+  if (graph.isDestroyed) fail('DESTROYED', [], 'the store was destroyed', 'Make a new store.')
+  if (!isRendering()) return
+  if (!isProduction()) {
+    fail(
+      'WRITE_IN_RENDER',
+      [],
+      'a component wrote while it was rendering',
+      'Write in an event or a lifecycle callback.',
+    )
+  }
+  if (!warned.has(graph)) {
+    warned.add(graph)
+    console.warn('Tutti: a component wrote to the store while it was rendering.')
+  }
+}
+
+const checkNode = (node: Node): void => {
+  checkWritable(node.graph)
+  if (!node.isAttached) {
+    fail(
+      'DETACHED',
+      node.path,
+      `this ${node.schema.kind} is not in the document`,
+      'It was deleted, or is stored in another form. Read it again from store.state, or assign it as a whole.',
+    )
+  }
+}
+
+/** Runs one write of the application on `node`. What `fn` does is complete once its values were parsed. */
+export const write = <R>(node: Node, fn: () => R): R => {
+  checkNode(node)
+  return commit(node.graph, fn, {})
+}
+
+const commit = <R>(graph: Graph, fn: () => R, { origin = null, history = true }: TransactOptions): R =>
+  settle(() =>
+    graph.doc.transact((transaction) => {
+      // A nested transaction is part of the outer one, which has decided.
+      if (!transaction.meta.has(RECORDED)) transaction.meta.set(RECORDED, history)
+      return fn()
+    }, origin),
+  )
+
+/**
+ * Runs `fn` in one Yjs transaction. If it throws, its changes are taken back before the transaction ends, so that what
+ * leaves for the peers has no net effect.
+ */
+export const transact = <R>(graph: Graph, fn: () => R, options: TransactOptions): R => {
+  checkWritable(graph)
+  return commit(
+    graph,
+    () => {
+      const isOuter = graph.log === undefined
+      graph.log ??= []
+      const { log } = graph
+      const start = log.length
+      try {
+        return fn()
+      } catch (error) {
+        graph.log = undefined
+        while (log.length > start) log.pop()!()
+        graph.log = log
+        throw error
+      } finally {
+        if (isOuter) graph.log = undefined
+      }
+    },
+    options,
+  )
+}
+
+const cloned = (raw: unknown): unknown => (raw instanceof Y.AbstractType ? raw.clone() : raw)
+
+/** Stored values are equal: plain ones deeply, shared types by their JSON. */
+const same = (stored: Stored, raw: unknown): boolean => {
+  const other = raw instanceof Y.AbstractType ? raw.toJSON() : raw
+  if (stored === other) return true
+  if (typeof stored !== 'object' || typeof other !== 'object' || stored === null || other === null) return false
+  if (Array.isArray(stored) !== Array.isArray(other) || isPlain(stored) !== isPlain(other)) return false
+  const keys = Object.keys(stored)
+  return (
+    keys.length === Object.keys(other).length &&
+    keys.every((key) => key in other && same(stored[key as keyof typeof stored], other[key as keyof typeof other]))
+  )
+}
+
+/** Writes a field or an entry; `undefined` removes it. Where its shared type exists already, that one is changed. */
+export const setKey = (node: Node, key: string, schema: Schema, stored: Stored): void => {
+  const old = node.raw(key)
+  // A top-level type can't be removed, only emptied.
+  if (fits(schema, old) && (node.roots?.[key] || (stored !== undefined && stored !== null))) {
+    assign(node.graph.node(old, schema), stored ?? undefined)
+    return
+  }
+  if (stored === undefined || stored === null || !isContainer(schema) ? same(stored, old) : false) return
+  const y = node.y as Y.Map<unknown>
+  const set = (value: unknown): void => {
+    if (value === undefined) y.delete(key)
+    else y.set(key, value)
+    node.changed([key])
+  }
+  if (node.graph.log) {
+    const before = cloned(old)
+    node.graph.log.push(() => set(before))
+  }
+  set(build(schema, stored))
+}
+
+/** Replaces `count` items from `index` by new ones. */
+export const spliceList = (node: Node, index: number, count: number, stored: readonly Stored[]): void => {
+  if (count === 0 && stored.length === 0) return
+  const y = node.y as Y.Array<unknown>
+  const replace = (length: number, items: unknown[]): void => {
+    if (length > 0) y.delete(index, length)
+    if (items.length > 0) y.insert(index, items)
+    node.changed([null])
+  }
+  if (node.graph.log) {
+    const before = y.slice(index, index + count).map(cloned)
+    node.graph.log.push(() => replace(stored.length, before))
+  }
+  replace(
+    count,
+    stored.map((item) => build(node.schema.item, item)),
+  )
+}
+
+type Delta = { insert: string | object; attributes?: Record<string, unknown> }[]
+
+/** The part of a text from `from` to `to`, with its formats; an embed counts one. */
+const cut = (text: Y.Text, from: number, to: number): Delta => {
+  let at = 0
+  const part: Delta = []
+  for (const op of text.toDelta() as Delta) {
+    const length = typeof op.insert === 'string' ? op.insert.length : 1
+    const start = Math.max(from - at, 0)
+    const end = Math.min(to - at, length)
+    if (start < end) part.push(typeof op.insert === 'string' ? { ...op, insert: op.insert.slice(start, end) } : op)
+    at += length
+  }
+  return part
+}
+
+const isHigh = (unit: number): boolean => unit >= 0xd800 && unit < 0xdc00
+const isLow = (unit: number): boolean => unit >= 0xdc00 && unit < 0xe000
+
+/** Whether `index` lies between the halves of a surrogate pair. */
+const splits = (text: string, index: number): boolean =>
+  isHigh(text.charCodeAt(index - 1)) && isLow(text.charCodeAt(index))
+
+/** Replaces a range of a text. Ends that would split a surrogate pair move outwards: Yjs would destroy both halves. */
+export const spliceText = (node: Node, index: number, count: number, inserted: string): void => {
+  const y = node.y as Y.Text
+  const text = y.toString()
+  // Embeds count in a Y.Text and not in its string: pairs can't be found then.
+  const start = y.length === text.length && splits(text, index) ? index - 1 : index
+  let end = index + count
+  if (count > 0 && y.length === text.length && splits(text, end)) end++
+  const length = count > 0 ? end - start : 0
+  if (length === 0 && inserted === '') return
+  if (node.graph.log) {
+    const before = cut(y, start, start + length)
+    node.graph.log.push(() => {
+      y.applyDelta([{ retain: start }, { delete: inserted.length }, ...before])
+      node.changed([null])
+    })
+  }
+  if (length > 0) y.delete(start, length)
+  if (inserted !== '') y.insert(start, inserted)
+  node.changed([null])
+}
+
+/** Makes a text equal to `next` by changing only the differing middle. */
+const assignText = (node: Node, next: string): void => {
+  const y = node.y as Y.Text
+  const old = y.toString()
+  // Embeds count in a Y.Text and not in its string: there is no common middle to find.
+  if (y.length !== old.length) {
+    spliceText(node, 0, y.length, next)
+    return
+  }
+  const shorter = Math.min(old.length, next.length)
+  let start = 0
+  while (start < shorter && old[start] === next[start]) start++
+  if (splits(old, start) || splits(next, start)) start--
+  let end = 0
+  while (end < shorter - start && old[old.length - 1 - end] === next[next.length - 1 - end]) end++
+  if (splits(old, old.length - end) || splits(next, next.length - end)) end--
+  spliceText(node, start, old.length - end - start, next.slice(start, next.length - end))
+}
+
+const assignList = (node: Node, next: readonly Stored[]): void => {
+  const old = (node.y as Y.Array<unknown>).toArray()
+  const shorter = Math.min(old.length, next.length)
+  let start = 0
+  while (start < shorter && same(next[start], old[start])) start++
+  let end = 0
+  while (end < shorter - start && same(next[next.length - 1 - end], old[old.length - 1 - end])) end++
+  spliceList(node, start, old.length - end - start, next.slice(start, next.length - end))
+}
+
+/** Writes an item of a list, in place where it is a shared type already. */
+export const setItem = (node: Node, index: number, stored: Stored): void => {
+  const { item } = node.schema
+  const old = (node.y as Y.Array<unknown>).get(index)
+  if (fits(item, old) && stored !== null) assign(node.graph.node(old, item), stored)
+  else if (isContainer(item) || !same(stored, old)) spliceList(node, index, 1, [stored])
+}
+
+/** Makes the content of a node equal to `stored`, in place; `undefined` empties it. */
+export const assign = (node: Node, stored: Stored): void => {
+  const { schema } = node
+  const given = stored as Record<string, Stored> | undefined
+  if (schema.kind === 'text') {
+    assignText(node, (stored as string | undefined) ?? '')
+  } else if (schema.kind === 'list') {
+    assignList(node, (stored as readonly Stored[] | undefined) ?? [])
+  } else if (schema.kind === 'record') {
+    for (const key of [...(node.y as Y.Map<unknown>).keys()]) {
+      if (!given || !Object.hasOwn(given, key)) setKey(node, key, schema.item, undefined)
+    }
+    for (const key in given) setKey(node, key, schema.item, given[key])
+  } else {
+    for (const key in schema.fields) setKey(node, key, schema.fields[key]!, given?.[key])
+  }
+}
