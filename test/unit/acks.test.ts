@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest'
+import { Acks } from '../../server/room/acks.ts'
+
+test('acknowledgements are cumulative and follow what is durable', () => {
+  const acks = new Acks()
+  acks.settle(acks.receive(), 5, false)
+  acks.settle(acks.receive(), 5, false)
+  acks.settle(acks.receive(), 9, false)
+  expect(acks.take(4)).toBeUndefined()
+  expect(acks.take(5)).toBe(2)
+  expect(acks.take(8)).toBeUndefined()
+  expect(acks.take(9)).toBe(3)
+  expect(acks.hasPending).toBe(false)
+})
+
+test('a frame that was not stored stops the count until a covering step 2 is durable', () => {
+  const acks = new Acks()
+  acks.settle(acks.receive(), 1, false)
+  acks.stall(acks.receive())
+  acks.settle(acks.receive(), 2, false)
+  expect(acks.take(2)).toBe(1)
+  acks.settle(acks.receive(), 3, true)
+  expect(acks.take(2)).toBeUndefined()
+  expect(acks.take(3)).toBe(4)
+})
+
+test('a step 2 that was itself not stored covers nothing', () => {
+  const acks = new Acks()
+  acks.stall(acks.receive())
+  acks.stall(acks.receive())
+  acks.settle(acks.receive(), 1, false)
+  expect(acks.take(1)).toBeUndefined()
+})
