@@ -1,14 +1,11 @@
-import { ERRORS, TuttiError } from '../../lib/errors.ts'
+import { meaningOf, TuttiError } from '../../lib/errors.ts'
 import type { ApiResponse, Logger } from '../contracts.ts'
 
 /** Seconds after which a client may try again what the server could not do now. */
 const RETRY_AFTER = 1
 
 /** HTTP status of an error's code; 500 for one that has none. */
-export const statusOf = (error: TuttiError): number => {
-  const meaning = ERRORS[error.code]
-  return 'status' in meaning ? meaning.status : 500
-}
+export const statusOf = (error: TuttiError): number => meaningOf(error.code).status ?? 500
 
 /** The answer to a request that was refused: `{ code, message, hint }` as JSON, under the status of the code. */
 export const errorResponse = (error: TuttiError, headers: Readonly<Record<string, string>> = {}): ApiResponse => {
