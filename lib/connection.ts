@@ -151,6 +151,16 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     }
   }
 
+  /** The last error that is ours to take back: the store reports errors in the same place. */
+  let complaint: TuttiError | undefined
+  const complain = (error: TuttiError): void => {
+    complaint = error
+    report(error)
+  }
+  const forgive = (): void => {
+    if (status.error.peek() === complaint) publish(() => (status.error.value = null))
+  }
+
   /** Says whether a frame may go out now, and keeps the books of those that do. */
   const admit = (frame: Uint8Array): boolean => {
     // y-websocket sends back every remote presence change it receives; only our own entry is ours to tell.
@@ -168,13 +178,13 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     changesSent = localChanges.total
     // Without a hello no acknowledgement will ever come.
     if (greeted) records.push({ frame: framesSent, changes: changesSent })
-    if (isStep2 && status.error.peek()?.code === 'TOO_LARGE') publish(() => (status.error.value = null))
+    if (isStep2 && complaint?.code === 'TOO_LARGE') forgive()
     return true
   }
 
   const refuse = (bytes: number): void => {
-    if (status.error.peek()?.code === 'TOO_LARGE') return
-    report(
+    if (complaint?.code === 'TOO_LARGE' && status.error.peek() === complaint) return
+    complain(
       new TuttiError('TOO_LARGE', `A message of ${bytes} bytes was not sent: the server takes ${maxMessageBytes}`, {
         hint: HINTS.TOO_LARGE ?? '',
       }),
@@ -231,10 +241,8 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   const heard = (speaking: WebSocket): void => {
     if (provider.ws !== speaking) return
     clearTimeout(attemptTimer)
-    publish(() => {
-      status.connection.value = 'connected'
-      status.error.value = null
-    })
+    publish(() => (status.connection.value = 'connected'))
+    forgive()
   }
 
   /** Forgets what belonged to the socket that is no more. */
@@ -272,7 +280,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   const deny = (error: TuttiError): void => {
     close()
     settle('denied')
-    report(error)
+    complain(error)
   }
 
   const lost = (code: number, reason: string): void => {
@@ -285,7 +293,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     const wait = backoff.next()
     retryTimer = setTimeout(attempt, wait)
     settle('reconnecting', Date.now() + wait)
-    if (error !== null) report(error)
+    if (error !== null) complain(error)
   }
 
   const attempt = (): void => {
@@ -307,7 +315,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
       // The constructor of WebSocket refused: mixed content, a content security policy, an address it can't take.
       close()
       settle('disconnected')
-      report(new TuttiError('UNSUPPORTED', `WebSocket can't open ${provider.url}: ${String(cause)}`, { cause }))
+      complain(new TuttiError('UNSUPPORTED', `WebSocket can't open ${provider.url}: ${String(cause)}`, { cause }))
     }
   }
 
@@ -425,10 +433,8 @@ export const openConnection = (options: ConnectionOptions): Connection => {
       }
       wanted = true
       backoff.reset()
-      publish(() => {
-        status.connection.value = 'connecting'
-        status.error.value = null
-      })
+      publish(() => (status.connection.value = 'connecting'))
+      forgive()
       if (persistence === undefined) return attempt()
       // With what is stored here the server sends only what is missing, and knows which document it is.
       const begin = (): void => {

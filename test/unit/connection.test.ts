@@ -48,7 +48,7 @@ const catchUncaught = (): { thrown: unknown[]; restore: () => void } => {
 }
 
 const newStore = (persist?: Persistence) =>
-  createStore({ schema: { title: s.string().default('') }, ...(persist && { persist }) })
+  createStore({ schema: { title: s.string().default('') }, onError: () => undefined, ...(persist && { persist }) })
 type TestStore = ReturnType<typeof newStore>
 
 let server: ScriptedServer
@@ -418,6 +418,8 @@ describe('persist', () => {
     const room = join({}, newStore(kept))
     kept.fail(new Error('quota'))
     await until(room, isSynced)
+    // Being connected does not mend that.
+    expect(room.status.error?.code).toBe('STORAGE_FAILED')
   })
 
   it('shows at least one unsynced change after a session that left some, until step 2 is acknowledged', async () => {
