@@ -32,7 +32,8 @@ export const httpDoor = ({ maxBodyBytes, answer, errorAnswer }: HttpDoorParts): 
     })
     const method = req.getMethod().toUpperCase()
     const path = req.getUrl()
-    const query = req.getQuery()
+    // Typed as a string, but undefined where there is no `?`.
+    const query = (req.getQuery() as string | undefined) ?? ''
 
     let isAborted = false
     res.onAborted(() => {
