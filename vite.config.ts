@@ -31,7 +31,7 @@ export default defineConfig({
     // The first versions with light-dark(): with older targets the minifier would rewrite every colour.
     target: ['chrome123', 'firefox120', 'safari17.5'],
     modulePreload: { polyfill: false },
-    license: { fileName: 'licenses.md' },
+    license: { fileName: 'licenses.txt' },
   },
   plugins: [
     keepElements,

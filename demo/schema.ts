@@ -25,25 +25,13 @@ export const presenceSchema = {
   name: s.string(),
   hue: s.number(),
   // Over the desk, in parts of its width and height; null when the pointer is elsewhere.
-  cursor: s.json<Point | null>(),
+  cursor: s.object({ x: s.number(), y: s.number() }).nullable(),
   // A note on its way: shown to others, written once, when it is dropped.
-  drag: s.json<Drag | null>(),
+  drag: s.object({ note: s.string(), x: s.number(), y: s.number() }).nullable(),
   // A selection in the letter, as Yjs relative positions: it stays at its letters while others write.
-  caret: s.json<Caret | null>(),
+  caret: s.object({ anchor: s.string(), head: s.string() }).nullable(),
 }
 // #endregion
-
-export interface Point {
-  readonly x: number
-  readonly y: number
-}
-export interface Drag extends Point {
-  readonly note: string
-}
-export interface Caret {
-  readonly anchor: object
-  readonly head: object
-}
 
 export type DemoStore = Store<typeof schema>
 

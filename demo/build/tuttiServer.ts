@@ -9,13 +9,7 @@ const ROOT = new URL('../../', import.meta.url)
 const BUILT = new URL('dist/server/index.js', ROOT)
 const DOORS = /^\/(rooms\/|health$|ready$)/
 
-interface RunningServer {
-  readonly port: number
-  close(): Promise<void>
-}
-interface ServerModule {
-  createServer(options: { host: string; port: number; data: string }): RunningServer | Promise<RunningServer>
-}
+type ServerModule = typeof import('tutti/server')
 
 const buildServer = (): void => {
   const { status } = spawnSync('npx', ['tsc', '-p', 'tsconfig.build.json'], {
@@ -36,7 +30,7 @@ export const tuttiServer = (data: string): Plugin => ({
     if (!existsSync(BUILT)) buildServer()
     const { createServer } = (await import(pathToFileURL(fileURLToPath(BUILT)).href)) as ServerModule
     const server = await createServer({ host: '127.0.0.1', port: 0, data })
-    const { port } = server
+    const { port } = server.address
     vite.httpServer?.once('close', () => void server.close())
 
     vite.middlewares.use((request, response, next) => {

@@ -1,7 +1,6 @@
 import { css, html, type PropertyValues } from 'lit'
 import * as Y from 'yjs'
 import type { Desk } from '../desk.ts'
-import type { Caret } from '../schema.ts'
 import { bindText } from '../textBinding.ts'
 import { controls, DemoElement, memberColours } from './demoElement.ts'
 import { memberStyle } from './people.ts'
@@ -145,7 +144,7 @@ export class LetterElement extends DemoElement {
     })
   }
 
-  #caret(start: number, end: number, backward: boolean): Caret {
+  #caret(start: number, end: number, backward: boolean): { anchor: string; head: string } {
     const { y } = this.desk.store.state.letter
     return { anchor: relative(y, backward ? end : start), head: relative(y, backward ? start : end) }
   }
@@ -169,11 +168,19 @@ export class LetterElement extends DemoElement {
 }
 
 /** A place that stays at its letter, in a form that presence can carry. */
-const relative = (text: Y.Text, index: number): object =>
-  Y.relativePositionToJSON(Y.createRelativePositionFromTypeIndex(text, index)) as object
+const relative = (text: Y.Text, index: number): string =>
+  JSON.stringify(Y.createRelativePositionFromTypeIndex(text, index))
 
-/** Where a relative position is now; `null` if this document does not have its letter yet. */
-const absolute = (position: object, doc: Y.Doc): number | null =>
-  Y.createAbsolutePositionFromRelativePosition(Y.createRelativePositionFromJSON(position), doc)?.index ?? null
+/** Where a relative position is now; `null` if this document does not have its letter yet, or it is none. */
+const absolute = (position: string, doc: Y.Doc): number | null => {
+  try {
+    const relative = Y.createRelativePositionFromJSON(JSON.parse(position))
+    return Y.createAbsolutePositionFromRelativePosition(relative, doc)?.index ?? null
+  } catch (error) {
+    // Presence is what others say: a caret that can't be read is not shown, and nothing else suffers.
+    if (error instanceof Error) return null
+    throw error
+  }
+}
 
 customElements.define('demo-letter', LetterElement)

@@ -134,6 +134,7 @@ export class NoteElement extends DemoElement {
     if (this.#drag === undefined) this.showAt(x, y)
     else this.#showDrag(this.#drag)
     this.ariaLabel = text.toString() || 'empty note'
+    this.dataset.note = this.noteId
     return html`
       <div class="bar">
         <button title="Next colour" aria-label="Colour: ${colour}. Take the next" @click=${this.#nextColour}>${DROP}</button>

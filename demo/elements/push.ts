@@ -19,7 +19,7 @@ export class PushElement extends DemoElement {
         display: block;
       }
       section {
-        block-size: 124px;
+        block-size: 100%;
         container-type: inline-size;
         display: flex;
         flex-direction: column;

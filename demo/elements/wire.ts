@@ -51,7 +51,7 @@ export class WireElement extends DemoElement {
       }
       .picture {
         position: relative;
-        block-size: 400px;
+        block-size: 412px;
       }
       canvas {
         position: absolute;
@@ -245,7 +245,7 @@ export class WireElement extends DemoElement {
 
   /** Height of the wire in the picture (px): as deep as the box of the back end leaves it on a wide screen. */
   #middle(): number {
-    return matchMedia('(width < 1080px)').matches ? 44 : 288
+    return matchMedia('(width < 1080px)').matches ? 44 : 304
   }
 
   #scene(): Scene {

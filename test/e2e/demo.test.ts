@@ -1,0 +1,503 @@
+/** The demo, served by the built server, in a real Chromium: what a visitor sees and does. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { describeBrowser, launchBrowser } from './browser.ts'
+import { type ServerProcess, startServerProcess } from './serverProcess.ts'
+import { until } from './until.ts'
+
+type Side = 'a' | 'b'
+
+const WIDE = { width: 1440, height: 900 }
+const PHONE = { width: 390, height: 844 }
+
+describeBrowser('the demo', () => {
+  let folder: string
+  let server: ServerProcess
+  let browser: Browser
+  const contexts: BrowserContext[] = []
+  const complaints: string[] = []
+  /** What Chromium itself logs while a test keeps the server down. */
+  let serverIsDown = false
+  let rooms = 0
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tutti-demo-'))
+    server = await startServerProcess({ data: folder }, '--demo')
+    browser = await launchBrowser()
+  })
+
+  afterEach(async () => {
+    for (const context of contexts.splice(0)) await context.close()
+    expect(complaints.splice(0)).toEqual([])
+  })
+
+  afterAll(async () => {
+    await browser?.close()
+    await server?.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const newRoom = (): string => {
+    rooms += 1
+    return `demo-test-${rooms}`
+  }
+
+  const openPage = async (room: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> => {
+    const context = await browser.newContext({ viewport: WIDE, ...options })
+    contexts.push(context)
+    const page = await context.newPage()
+    page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
+    page.on('console', (message) => {
+      const isNetwork = /WebSocket connection to|Failed to load resource|ERR_CONNECTION_REFUSED/.test(message.text())
+      if (message.type() === 'error' && !(serverIsDown && isNetwork)) complaints.push(message.text())
+    })
+    await page.goto(`http://127.0.0.1:${server.port}/?room=${room}`)
+    return page
+  }
+
+  /** A page whose desks both have the first content, acknowledged as stored. */
+  const openDemo = async (room = newRoom(), options?: Parameters<Browser['newContext']>[0]): Promise<Page> => {
+    const page = await openPage(room, options)
+    for (const side of ['a', 'b'] as const) {
+      await note(page, side, 'encore').waitFor()
+      await says(page, side, 'saved')
+    }
+    return page
+  }
+
+  const stopServer = async (signal: NodeJS.Signals): Promise<void> => {
+    serverIsDown = true
+    await server.stop(signal)
+  }
+  const restartServer = async (): Promise<void> => {
+    server = await startServerProcess({ data: folder, port: server.port }, '--demo')
+  }
+
+  test('gives a new room to an address without one and writes it there', async () => {
+    const page = await openPage('')
+    await page.waitForURL(/\?room=[a-z]+-[a-z]+-[0-9a-f]{8}$/)
+    const room = new URL(page.url()).searchParams.get('room')!
+    expect(await page.locator('demo-room .name').textContent()).toContain(room)
+  })
+
+  test('says what is wrong with a room name that cannot be', async () => {
+    const page = await openPage('a%2F%2Fb')
+    const alert = page.getByRole('alert')
+    await alert.waitFor()
+    expect(await alert.textContent()).toContain('INVALID_ROOM')
+  })
+
+  test('shows an edit of one desk on the other and in a second window', async () => {
+    const room = newRoom()
+    const page = await openDemo(room)
+    const second = await openDemo(room)
+    await letter(page, 'a').press('Control+End')
+    await letter(page, 'a').pressSequentially('Bring your own stand.')
+    for (const each of [letter(page, 'b'), letter(second, 'a'), letter(second, 'b')]) {
+      await untilValue(each, /Bring your own stand\.$/)
+    }
+    await editNote(second, 'b', 'oboe', ' at 440 Hz')
+    await untilValue(noteText(page, 'a', 'oboe'), /The oboe gives the A at 440 Hz/)
+  })
+
+  test('seeds the board once, however many desks open it at the same time', async () => {
+    const room = newRoom()
+    const [one, two] = await Promise.all([openDemo(room), openDemo(room)])
+    for (const page of [one, two]) {
+      expect(await page.locator('#desk-a demo-note').count()).toBe(5)
+      expect((await letter(page, 'b').inputValue()).match(/Dear all/g)).toHaveLength(1)
+    }
+  })
+
+  test('counts unsaved changes while offline, and merges both sides on coming back', async () => {
+    const page = await openDemo()
+    await desk(page, 'a').getByRole('button', { name: 'Go offline' }).click()
+    await desk(page, 'b').getByRole('button', { name: 'Go offline' }).click()
+    await says(page, 'a', 'offline')
+    await says(page, 'b', 'offline')
+
+    await moveByKeys(page, 'a', 'doors', 'Shift+ArrowDown')
+    await says(page, 'a', 'offline, 1 unsaved')
+    await moveByKeys(page, 'a', 'doors', 'Shift+ArrowDown')
+    await says(page, 'a', 'offline, 2 unsaved')
+    expect(await page.locator('demo-wire .end.a').textContent()).toBe('A cut, 2 waiting')
+    await editNote(page, 'b', 'doors', ' sharp')
+    await desk(page, 'b').getByRole('button', { name: 'Add note' }).click()
+    await page.keyboard.type('made by B')
+    expect(await noteText(page, 'a', 'doors').inputValue()).toBe('Doors open at 19:30')
+    expect(await page.locator('#desk-a demo-note').count()).toBe(5)
+
+    await desk(page, 'a').getByRole('button', { name: 'Go online' }).click()
+    await desk(page, 'b').getByRole('button', { name: 'Go online' }).click()
+    await says(page, 'a', 'saved')
+    await says(page, 'b', 'saved')
+    for (const side of ['a', 'b'] as const) {
+      await untilValue(noteText(page, side, 'doors'), /^Doors open at 19:30 sharp$/)
+      await until('the new note', async () => (await page.locator(`#desk-${side} demo-note`).count()) === 6)
+      await until('the move', async () => (await place(page, side, 'doors')).y > 0.1)
+    }
+  })
+
+  test('shows the page and the document after a reload without a server, and loses nothing to a kill', async () => {
+    const room = newRoom()
+    const page = await openDemo(room)
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined))
+    await letter(page, 'a').fill('kept on this device')
+    await untilValue(letter(page, 'b'), /^kept on this device$/)
+    await says(page, 'a', 'saved')
+
+    await stopServer('SIGKILL')
+    await says(page, 'a', /^reconnecting in \d+ s$/)
+    await page.locator('demo-wire .server', { hasText: 'no server' }).waitFor()
+    await page.reload()
+    for (const side of ['a', 'b'] as const) await untilValue(letter(page, side), /^kept on this device$/)
+    await letter(page, 'a').press('Control+End')
+    await letter(page, 'a').pressSequentially(', and written there')
+    await says(page, 'a', /^reconnecting( in \d+ s)?, \d+ unsaved$/)
+    // Both clients are real: without a server nothing passes between the two.
+    expect(await letter(page, 'b').inputValue()).toBe('kept on this device')
+
+    await restartServer()
+    for (const side of ['a', 'b'] as const) {
+      await untilValue(letter(page, side), /^kept on this device, and written there$/)
+      await says(page, side, 'saved')
+    }
+    serverIsDown = false
+    const fresh = await openDemo(room)
+    expect(await letter(fresh, 'a').inputValue()).toBe('kept on this device, and written there')
+  })
+
+  test('renders one note, once, when the back end changes it', async () => {
+    const page = await openDemo()
+    const before = await renders(page)
+    await page.locator('demo-push').getByRole('button', { name: 'Send it' }).click()
+    for (const side of ['a', 'b'] as const) await untilValue(noteText(page, side, 'doors'), /^Doors open at 20:00$/)
+    await page.locator('demo-push .answer', { hasText: /^200 in \d+ ms$/ }).waitFor()
+    const after = await renders(page)
+    const changed = Object.keys(after).filter((name) => after[name] !== before[name])
+    expect(changed.sort()).toEqual(['a doors', 'b doors'])
+    expect(changed.map((name) => after[name]! - before[name]!)).toEqual([1, 1])
+  })
+
+  test('shows a curl command that does the same', async () => {
+    const page = await openDemo()
+    const curl = await page.locator('demo-push pre').first().textContent()
+    const [, method, url] = /^curl -X (\w+) '([^']+)'/.exec(curl!)!
+    const [, name, value] = /-H '([^:]+): ([^']+)'/.exec(curl!)!
+    const [, body] = /-d '(.+)'$/.exec(curl!)!
+    const response = await fetch(url!, { method: method!, headers: { [name!]: value! }, body: body! })
+    expect(await response.json()).toEqual({ changed: true })
+    await untilValue(noteText(page, 'a', 'doors'), /^Doors open at 20:00$/)
+    // Told apart from the two members by its writer, and shown as coming from the back end.
+    await desk(page, 'a').locator('demo-transactions td', { hasText: 'server' }).first().waitFor()
+    await page.locator('demo-push pre', { hasText: 'Doors open at 19:45' }).first().waitFor()
+  })
+
+  test('a refused request says its code', async () => {
+    const page = await openDemo()
+    await page.route('**/rooms/**', (route) => route.continue({ headers: { 'content-type': 'text/plain' } }))
+    await page.locator('demo-push').getByRole('button', { name: 'Send it' }).click()
+    await page.locator('demo-push .answer', { hasText: /^415 UNSUPPORTED_TYPE/ }).waitFor()
+    // Chromium reports the answer's status by itself.
+    complaints.splice(0, complaints.length, ...complaints.filter((text) => !text.includes('415')))
+  })
+
+  test('undoes the own changes of a desk and leaves those of the other', async () => {
+    const page = await openDemo()
+    await moveByKeys(page, 'a', 'doors', 'Shift+ArrowDown')
+    await until('the move', async () => (await place(page, 'b', 'doors')).y > 0.08)
+    await moveByKeys(page, 'b', 'encore', 'Shift+ArrowUp')
+    await until('the move', async () => (await place(page, 'a', 'encore')).y < 0.95)
+
+    await desk(page, 'a').getByRole('button', { name: 'Undo' }).click()
+    await until('the undo', async () => (await place(page, 'b', 'doors')).y === 0.05)
+    expect((await place(page, 'a', 'encore')).y).toBeCloseTo(0.92)
+    expect(await desk(page, 'a').getByRole('button', { name: 'Undo' }).isDisabled()).toBe(true)
+
+    await note(page, 'a', 'doors').press('Control+Shift+z')
+    await until('the redo', async () => (await place(page, 'b', 'doors')).y > 0.08)
+    await note(page, 'b', 'doors').press('Control+z')
+    await until('the undo', async () => (await place(page, 'a', 'encore')).y === 0.97)
+    expect((await place(page, 'a', 'doors')).y).toBeCloseTo(0.1)
+  })
+
+  test('moves, writes and deletes a note by keyboard alone', async () => {
+    const page = await openDemo()
+    await note(page, 'a', 'stands').focus()
+    await page.keyboard.press('Shift+ArrowRight')
+    await page.keyboard.press('Shift+ArrowUp')
+    await until('the move', async () => {
+      const { x, y } = await place(page, 'b', 'stands')
+      return Math.abs(x - 0.55) < 0.001 && Math.abs(y - 0.07) < 0.001
+    })
+    await page.keyboard.press('Enter')
+    await page.keyboard.type('Found. ')
+    await page.keyboard.press('Escape')
+    await untilValue(noteText(page, 'b', 'stands'), /Found\. /)
+    await page.keyboard.press('Delete')
+    await note(page, 'b', 'stands').waitFor({ state: 'detached' })
+  })
+
+  test('drags a note with the pointer, seen by the other desk on the way, written once', async () => {
+    const page = await openDemo()
+    const before = await transactions(page, 'b')
+    const box = (await note(page, 'a', 'lights').boundingBox())!
+    await page.mouse.move(box.x + 60, box.y + 60)
+    await page.mouse.down()
+    await page.mouse.move(box.x + 110, box.y - 20, { steps: 4 })
+    const { y } = await place(page, 'a', 'lights')
+    expect(y).toBeLessThan(0.7)
+    await until('the drag at the other desk', async () => (await place(page, 'b', 'lights')).y === y)
+    expect(await transactions(page, 'b')).toBe(before)
+    await page.mouse.up()
+    await until('the drop', async () => (await transactions(page, 'b')) === before + 1)
+    expect((await place(page, 'b', 'lights')).y).toBe(y)
+  })
+
+  test('shows names, carets and pointers of the others', async () => {
+    const page = await openDemo()
+    await desk(page, 'a').getByLabel('Your name').fill('Clara')
+    await desk(page, 'b').locator('demo-people li', { hasText: 'Clara' }).waitFor()
+    await desk(page, 'a')
+      .getByRole('button', { name: /^Your colour/ })
+      .click()
+    await desk(page, 'a').getByRole('radio', { name: 'teal' }).click()
+    await until('the colour', async () =>
+      (await desk(page, 'b').locator('demo-people li').first().getAttribute('style'))!.includes('180'),
+    )
+    await letter(page, 'a').press('Control+Home')
+    await page.keyboard.press('Shift+ArrowRight')
+    await desk(page, 'b').locator('demo-letter .caret', { hasText: 'Clara' }).waitFor()
+    expect(await desk(page, 'b').locator('demo-letter .picked').textContent()).toBe('D')
+    // Text that others put before it moves the caret along.
+    await letter(page, 'b').press('Control+Home')
+    await page.keyboard.type('My ')
+    await untilValue(letter(page, 'a'), /^My Dear all/)
+    expect(
+      await letter(page, 'a').evaluate((area: HTMLTextAreaElement) => [area.selectionStart, area.selectionEnd]),
+    ).toEqual([3, 4])
+    const board = (await desk(page, 'a').locator('demo-board').boundingBox())!
+    await page.mouse.move(board.x + 200, board.y + 150)
+    await desk(page, 'b').locator('demo-cursors .cursor:not([style*="hidden"])', { hasText: 'Clara' }).waitFor()
+
+    await page.reload()
+    expect(await desk(page, 'a').getByLabel('Your name').inputValue()).toBe('Clara')
+  })
+
+  test('a pointer that moves renders nothing', async () => {
+    const page = await openDemo()
+    const board = (await desk(page, 'a').locator('demo-board').boundingBox())!
+    await page.mouse.move(board.x + 100, board.y + 130)
+    const cursor = desk(page, 'b').locator('demo-cursors .cursor:not([style*="hidden"])')
+    await cursor.waitFor()
+    const before = await renders(page)
+    const people = await desk(page, 'b').locator('demo-people').getAttribute('data-renders')
+    const at = await cursor.getAttribute('style')
+    await page.mouse.move(board.x + 300, board.y + 160, { steps: 10 })
+    await until('the pointer', async () => (await cursor.getAttribute('style')) !== at)
+    expect(await renders(page)).toEqual(before)
+    expect(await desk(page, 'b').locator('demo-people').getAttribute('data-renders')).toBe(people)
+  })
+
+  test('draws what really passes: an edit leaves one desk, is acknowledged, and reaches the other', async () => {
+    const page = await openDemo()
+    const before = await frames(page)
+    await moveByKeys(page, 'a', 'oboe', 'Shift+ArrowDown')
+    await until('the frames', async () => {
+      const now = await frames(page)
+      return (
+        now['a-document-out']! > before['a-document-out']! &&
+        now['a-ack-in']! > before['a-ack-in']! &&
+        now['b-document-in']! > before['b-document-in']!
+      )
+    })
+    expect((await frames(page))['b-document-out']).toBe(before['b-document-out'])
+  })
+
+  test('has text of at least 4.5:1 on its ground, light and dark', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const page = await openDemo(newRoom(), { colorScheme })
+      const failing = (await contrasts(page)).filter(({ ratio, least }) => ratio < least)
+      expect(failing, colorScheme).toEqual([])
+    }
+  })
+
+  test('has no scroll bar across on a phone, and stacks the desks with the wire between', async () => {
+    const page = await openDemo(newRoom(), { viewport: PHONE, hasTouch: true, isMobile: true })
+    const width = await page.evaluate(() => document.documentElement.scrollWidth)
+    expect(width).toBeLessThanOrEqual(PHONE.width)
+    const tops = await page.evaluate(() =>
+      ['#desk-a', 'demo-wire', '#desk-b'].map(
+        (selector) => (document.querySelector(selector) as HTMLElement).offsetTop,
+      ),
+    )
+    // The wire sticks to the window's edge, so its place in the flow is what its neighbours leave.
+    expect(tops[0]).toBeLessThan(tops[2]!)
+    await page.locator('#desk-b').scrollIntoViewIfNeeded()
+    await desk(page, 'b').getByRole('button', { name: 'Go offline' }).tap()
+    await says(page, 'b', 'offline')
+  })
+
+  test('does not move what is shown already', async () => {
+    const page = await openDemo()
+    const shift = await page.evaluate(
+      () =>
+        new Promise<number>((resolve) => {
+          new PerformanceObserver((list) => {
+            resolve(list.getEntries().reduce((sum, entry) => sum + (entry as unknown as { value: number }).value, 0))
+          }).observe({ type: 'layout-shift', buffered: true })
+          // No entry at all: nothing moved.
+          setTimeout(() => resolve(0), 300)
+        }),
+    )
+    expect(shift).toBeLessThan(0.01)
+  })
+
+  test('keeps renders unlit under reduced motion until asked', async () => {
+    const page = await openDemo(newRoom(), { reducedMotion: 'reduce' })
+    const root = page.locator('html')
+    expect(await root.getAttribute('data-flash')).toBe('off')
+    await page.getByRole('switch', { name: 'Renders hidden' }).click()
+    expect(await root.getAttribute('data-flash')).toBe('on')
+  })
+
+  test('shows in a code tab the source that runs', async () => {
+    const page = await openDemo()
+    await desk(page, 'a').getByRole('tab', { name: 'Code: connect' }).click()
+    const code = desk(page, 'a').locator('demo-code[slot="connect"]')
+    expect(await code.textContent()).toContain('tabs: false')
+    expect(await code.locator('[style*="--code-token-keyword"]').count()).toBeGreaterThan(0)
+    await page.keyboard.press('ArrowRight')
+    expect(await desk(page, 'a').getByRole('tab', { name: 'Code: status' }).getAttribute('aria-selected')).toBe('true')
+  })
+})
+
+const desk = (page: Page, side: Side): Locator => page.locator(`#desk-${side}`)
+
+const letter = (page: Page, side: Side): Locator => desk(page, side).locator('demo-letter textarea')
+
+const note = (page: Page, side: Side, id: string): Locator => desk(page, side).locator(`demo-note[data-note="${id}"]`)
+
+const noteText = (page: Page, side: Side, id: string): Locator => note(page, side, id).locator('textarea')
+
+/** Waits until the status pill of a desk says this. */
+const says = async (page: Page, side: Side, words: string | RegExp): Promise<void> => {
+  const pill = desk(page, side).locator('demo-status .words')
+  let last = ''
+  const matches = async (): Promise<boolean> => {
+    last = (await pill.textContent({ timeout: 10_000 })) ?? ''
+    return typeof words === 'string' ? last === words : words.test(last)
+  }
+  await until(`desk ${side} to say "${words}"`, matches, 15_000).catch((error: Error) => {
+    throw new Error(`${error.message}; it says "${last}"`)
+  })
+}
+
+const untilValue = (field: Locator, pattern: RegExp): Promise<void> =>
+  until(`a text like ${pattern}`, async () => pattern.test(await field.inputValue()))
+
+const moveByKeys = async (page: Page, side: Side, id: string, keys: string): Promise<void> => {
+  await note(page, side, id).focus()
+  await page.keyboard.press(keys)
+}
+
+const editNote = async (page: Page, side: Side, id: string, text: string): Promise<void> => {
+  await note(page, side, id).focus()
+  await page.keyboard.press('Enter')
+  await page.keyboard.press('Control+End')
+  await page.keyboard.type(text)
+}
+
+/** Where a note lies, in parts of its free way. */
+const place = (page: Page, side: Side, id: string): Promise<{ x: number; y: number }> =>
+  note(page, side, id).evaluate((element: HTMLElement) => ({
+    x: Number(element.style.getPropertyValue('--x')),
+    y: Number(element.style.getPropertyValue('--y')),
+  }))
+
+/** How often every note, and each board, has rendered. */
+const renders = async (page: Page): Promise<Record<string, number>> => {
+  const counts: Record<string, number> = {}
+  for (const side of ['a', 'b'] as const) {
+    const elements = desk(page, side).locator('demo-note, demo-board, demo-letter')
+    for (const element of await elements.all()) {
+      const name = (await element.getAttribute('data-note')) ?? (await element.evaluate(({ localName }) => localName))
+      counts[`${side} ${name}`] = Number(await element.getAttribute('data-renders'))
+    }
+  }
+  return counts
+}
+
+/** Number of the last transaction of a desk's document. */
+const transactions = async (page: Page, side: Side): Promise<number> =>
+  Number((await desk(page, side).locator('demo-transactions tbody td').first().textContent()) ?? 0)
+
+/** Frames counted by the wire: by desk, kind and direction. */
+const frames = async (page: Page): Promise<Record<string, number>> => {
+  const cells = await page
+    .locator('demo-wire td')
+    .evaluateAll((all: HTMLElement[]) =>
+      all.map((cell): [string, number] => [cell.dataset.count ?? '', Number.parseInt(cell.title, 10)]),
+    )
+  return Object.fromEntries(cells)
+}
+
+interface Contrast {
+  readonly pair: string
+  readonly ratio: number
+  readonly least: number
+}
+
+/** WCAG contrast of the page's colours, as Chromium paints them. */
+const contrasts = (page: Page): Promise<Contrast[]> =>
+  page.evaluate(() => {
+    const TEXT = 4.5
+    const SHAPE = 3
+    const probe = document.body.appendChild(document.createElement('span'))
+    const context = document.createElement('canvas').getContext('2d', { willReadFrequently: true })!
+    const luminance = (colour: string): number => {
+      probe.style.color = colour
+      context.fillStyle = getComputedStyle(probe).color
+      context.fillRect(0, 0, 1, 1)
+      const [red = 0, green = 0, blue = 0] = [...context.getImageData(0, 0, 1, 1).data].map((byte) => {
+        const part = byte / 255
+        return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
+      })
+      return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    }
+    const compare = (one: string, other: string, least: number): Contrast => {
+      const [dark = 0, light = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b)
+      return { pair: `${one} on ${other}`, ratio: (light + 0.05) / (dark + 0.05), least }
+    }
+    const named = (name: string): string => `var(--${name})`
+    const pairs: Contrast[] = []
+    const check = (texts: string[], grounds: string[], least: number): void => {
+      for (const text of texts) for (const ground of grounds) pairs.push(compare(named(text), named(ground), least))
+    }
+    const notes = ['straw', 'apricot', 'rose', 'sky', 'sage', 'lilac'].map((name) => `note-${name}`)
+    check(['ink', 'ink-soft'], ['paper', 'sheet', 'sunken'], TEXT)
+    check(['ink', 'ink-soft'], notes, TEXT)
+    check(['wire-document', 'wire-presence', 'wire-ack', 'accent'], ['paper', 'sheet'], TEXT)
+    check(['on-accent'], ['accent'], TEXT)
+    check(['code-keyword', 'code-string', 'code-name', 'code-number'], ['sunken'], TEXT)
+    check(['rule-strong'], ['paper', 'sheet'], SHAPE)
+    check(['accent'], notes, SHAPE)
+    probe.remove()
+    // Members' colours come from their hue, in every element that shows one.
+    const members = document.querySelector('#desk-a')!.shadowRoot!.querySelector('demo-people')!.shadowRoot!
+    for (const swatch of members.querySelectorAll('.hues .member')) {
+      const inside = swatch.appendChild(document.createElement('span'))
+      inside.style.color = 'var(--on-member)'
+      const text = getComputedStyle(inside).color
+      inside.style.color = 'var(--member)'
+      const ground = getComputedStyle(inside).color
+      inside.remove()
+      document.body.append(probe)
+      pairs.push({ ...compare(text, ground, TEXT), pair: `member ${swatch.getAttribute('title')}` })
+      probe.remove()
+    }
+    return pairs
+  })
