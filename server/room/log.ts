@@ -68,7 +68,8 @@ export class RoomLog {
     const last = this.segments.at(-1)
     this.seq = last?.lastSeq ?? 0
     this.durableSeq = this.seq
-    this.#nextSegmentId = (last?.id ?? 0) + 1
+    // Not the last one's: compaction gives the oldest updates ids above those of the tail.
+    this.#nextSegmentId = this.segments.reduce((highest, { id }) => Math.max(highest, id), 0) + 1
     this.#compactedBytes = stored?.summary?.compactedBytes ?? 0
     this.stateVector = stored?.summary ? decodeStateVector(stored.summary.stateVector) : new Map()
     this.deleteSet = stored?.summary ? decodeDeleteSet(stored.summary.deleteSet) : new Map()

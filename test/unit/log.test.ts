@@ -145,3 +145,28 @@ test('compaction replaces the segments it read and leaves later ones; a reader i
   expect(fresh.getText('t').length).toBe(70)
   expect((await storage.load('room'))?.segments).toEqual(log.segments)
 })
+
+test('a room loaded after a compaction beside a tail gives new segments ids that were never used', async () => {
+  const storage = createMemoryStorage()
+  const log = newLog()
+  const doc = author(log)
+  for (let i = 0; i < 50; i++) {
+    doc.getMap('m').set('k', 'v'.repeat(2000) + i)
+    await commit(log, storage)
+  }
+  const replaced = log.startCompaction()
+  const updates = await Promise.all(replaced.map(async ({ id }) => (await storage.read('room', id))!))
+  doc.getText('t').insert(0, 'y')
+  await commit(log, storage)
+  const compacted = compactUpdates(updates)
+  const change = log.compactionChange(replaced, compacted.updates, compacted)!
+  await storage.commit([change])
+  log.compacted(change)
+  const loaded = newLog(await storage.load('room'))
+  const highest = Math.max(...loaded.segments.map(({ id }) => id))
+  expect(loaded.segments.at(-1)!.id).toBeLessThan(highest)
+  const other = new Y.Doc()
+  other.getMap('m').set('other', 1)
+  loaded.accept(readUpdate(Y.encodeStateAsUpdate(other)))
+  expect((await commit(loaded, storage))!.add[0]!.id).toBeGreaterThan(highest)
+})
