@@ -54,11 +54,20 @@ export const createCommitter = (storage: Storage, log: Logger): Committer => {
     const rooms = dirty
     dirty = new Set()
     const changes = await gather(rooms)
-    if (changes.size === 0) return
+    if (changes.size > 0) await commit(changes)
+  }
+
+  /** All rooms in one commit. If one of them is at fault and not the disk, each by itself: the others are not to suffer. */
+  const commit = async (changes: ReadonlyMap<Room, RoomChange>): Promise<void> => {
     try {
       await storage.commit([...changes.values()])
     } catch (error) {
-      for (const room of changes.keys()) failed(room, error)
+      const isOnesFault = error instanceof TuttiError && !error.retryable
+      if (isOnesFault && changes.size > 1) {
+        for (const entry of changes) await commit(new Map([entry]))
+      } else {
+        for (const room of changes.keys()) failed(room, error)
+      }
       return
     }
     for (const [room, change] of changes) room.committed(change)
