@@ -52,7 +52,6 @@ const serve = (options: Options): void => {
     const server = await starting.catch(() => undefined)
     if (server === undefined) return
     await server.close()
-    log.info({}, 'stopped')
     process.exit(0)
   }
   for (const signal of Object.keys(SIGNALS) as (keyof typeof SIGNALS)[]) process.on(signal, () => void stop(signal))
