@@ -139,6 +139,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   let records: { frame: number; changes: number }[] = []
   /** State vector the server has at least; `undefined` until it was told. */
   let serverHas: Map<number, number> | undefined
+  let resending = false
   let pingId = 0
   let pingSentAt: number | undefined
 
@@ -171,6 +172,8 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     if (frame.byteLength > maxMessageBytes) {
       flowing = false
       refuse(frame.byteLength)
+      // The provider's step 2 carries text that was deleted and is kept for undo; ours does not.
+      if (isStep2 && !resending) scheduleResend()
       return false
     }
     flowing = true
@@ -377,14 +380,26 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     if (changesSent === localChanges.total) serverHas = before
     // An earlier change never left: the provider found the socket closing.
     else flowing = false
-    if (!flowing) resendTimer ??= setTimeout(resend, RESEND_INTERVAL)
+    if (!flowing) scheduleResend()
   }
 
-  /** Tries a sync step 2 of our own with what did not leave: an undo may have made it small enough. */
+  const scheduleResend = (): void => {
+    resendTimer ??= setTimeout(resend, RESEND_INTERVAL)
+  }
+
+  /**
+   * Tries a sync step 2 of our own with what did not leave: an undo may have made it small enough. A fresh document
+   * drops what was deleted, which this one keeps while it can be undone.
+   */
   const resend = (): void => {
     resendTimer = undefined
     if (flowing || serverHas === undefined) return
-    transmit(encodeSyncStep2(Y.encodeStateAsUpdate(doc, Y.encodeStateVector(serverHas))))
+    const fresh = new Y.Doc({ gc: doc.gc })
+    Y.applyUpdate(fresh, Y.encodeStateAsUpdate(doc))
+    resending = true
+    transmit(encodeSyncStep2(Y.encodeStateAsUpdate(fresh, Y.encodeStateVector(serverHas))))
+    resending = false
+    fresh.destroy()
   }
 
   provider.on('sync', (synced) => {
