@@ -38,7 +38,8 @@ export interface GraphOptions {
 export class Node {
   readonly graph: Graph
   readonly schema: Schema
-  readonly y: YType
+  /** Changes only by `Graph.rebind`. */
+  y: YType
   /** Top-level containers of the root node by name; its scalars live in `y`. */
   readonly roots: Readonly<Record<string, YType>> | undefined
   deps: Map<Key, Signal<number>> | undefined
@@ -256,13 +257,18 @@ const decode = (schema: Schema, raw: unknown): unknown => {
   }
 }
 
+// `Y.Array.from` takes JSON only.
+export const listOf = (items: unknown[]): Y.Array<unknown> => {
+  const list = new Y.Array<unknown>()
+  list.push(items)
+  return list
+}
+
 /** What Yjs takes for a stored value. Parts that do not fit stay as they are: they come from elsewhere (`standIn`). */
 export const build = (schema: Schema | undefined, stored: unknown): unknown => {
   if (schema?.kind === 'text' && typeof stored === 'string') return new Y.Text(stored)
   if (schema?.kind === 'list' && Array.isArray(stored)) {
-    const list = new Y.Array<unknown>()
-    list.push(stored.map((item) => build(schema.item, item)))
-    return list
+    return listOf(stored.map((item) => build(schema.item, item)))
   }
   if ((schema?.kind === 'object' || schema?.kind === 'record') && isPlain(stored)) {
     return new Y.Map(
@@ -346,6 +352,12 @@ export class Graph {
       this.nodes.set(y, node)
     }
     return node
+  }
+
+  /** Makes a node stand for a copy of its type. */
+  rebind(node: Node, y: YType): void {
+    node.y = y
+    this.nodes.set(y, node)
   }
 
   /** Records a first reading: a dependency is kept only if some computation asked for it. */

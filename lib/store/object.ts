@@ -6,7 +6,8 @@ import { setKey, write } from './write.ts'
 const read = (node: Node, key: string): unknown => {
   const field = node.schema.fields[key]
   if (!field) return undefined
-  node.track(key)
+  // A top-level type is there for ever.
+  if (!node.roots?.[key]) node.track(key)
   return node.read(key, field, node.raw(key))
 }
 

@@ -58,7 +58,9 @@ class RecordFace implements LiveRecord<unknown> {
   set(id: string, value: unknown): void {
     const node = this.#node
     const stored = parse(node.schema, { [id]: value }, node.path, node.graph.options.makeId) as Record<string, unknown>
-    write(node, () => setKey(node, id, node.schema.item, stored[id]))
+    write(node, () => {
+      for (const key in stored) setKey(node, key, node.schema.item, stored[key])
+    })
   }
 
   add(value: unknown): string {

@@ -1,6 +1,6 @@
 /** Changes of a document. Everything given here was parsed before; each change leaves its inverse in an open `transact`. */
 import * as Y from 'yjs'
-import { build, fits, type Graph, isContainer, type Node, settle } from './graph.ts'
+import { build, fits, type Graph, isContainer, listOf, type Node, settle, type YType } from './graph.ts'
 import { fail, isPlain, type Stored } from './parse.ts'
 import { isRendering } from './render.ts'
 import type { Schema } from './schema.ts'
@@ -99,7 +99,30 @@ export const transact = <R>(graph: Graph, fn: () => R, options: TransactOptions)
   )
 }
 
-const cloned = (raw: unknown): unknown => (raw instanceof Y.AbstractType ? raw.clone() : raw)
+/**
+ * A copy of what is about to be deleted, for an open `transact`. Once `rebind` was called, the nodes of the original
+ * stand for the copy: they keep their identity, and older inverse operations on them reach it.
+ */
+const copyOf = (graph: Graph, raw: unknown): { copy: unknown; rebind: () => void } => {
+  const pairs: [Node, YType][] = []
+  const walk = (original: unknown): unknown => {
+    if (!(original instanceof Y.AbstractType)) return original
+    const copy =
+      original instanceof Y.Map
+        ? new Y.Map(Array.from(original.entries(), ([key, value]) => [key, walk(value)]))
+        : original instanceof Y.Array
+          ? listOf(original.toArray().map(walk))
+          : original.clone()
+    const node = graph.nodes.get(original as YType)
+    if (node) pairs.push([node, copy as YType])
+    return copy
+  }
+  const copy = walk(raw)
+  const rebind = (): void => {
+    for (const [node, type] of pairs) graph.rebind(node, type)
+  }
+  return { copy, rebind }
+}
 
 /** Stored values are equal: plain ones deeply, shared types by their JSON. */
 const same = (stored: Stored, raw: unknown): boolean => {
@@ -123,15 +146,18 @@ export const setKey = (node: Node, key: string, schema: Schema, stored: Stored):
     return
   }
   if (stored === undefined || stored === null || !isContainer(schema) ? same(stored, old) : false) return
-  const y = node.y as Y.Map<unknown>
   const set = (value: unknown): void => {
+    const y = node.y as Y.Map<unknown>
     if (value === undefined) y.delete(key)
     else y.set(key, value)
     node.changed([key])
   }
   if (node.graph.log) {
-    const before = cloned(old)
-    node.graph.log.push(() => set(before))
+    const { copy, rebind } = copyOf(node.graph, old)
+    node.graph.log.push(() => {
+      set(copy)
+      rebind()
+    })
   }
   set(build(schema, stored))
 }
@@ -139,15 +165,21 @@ export const setKey = (node: Node, key: string, schema: Schema, stored: Stored):
 /** Replaces `count` items from `index` by new ones. */
 export const spliceList = (node: Node, index: number, count: number, stored: readonly Stored[]): void => {
   if (count === 0 && stored.length === 0) return
-  const y = node.y as Y.Array<unknown>
   const replace = (length: number, items: unknown[]): void => {
+    const y = node.y as Y.Array<unknown>
     if (length > 0) y.delete(index, length)
     if (items.length > 0) y.insert(index, items)
     node.changed([null])
   }
   if (node.graph.log) {
-    const before = y.slice(index, index + count).map(cloned)
-    node.graph.log.push(() => replace(stored.length, before))
+    const before = (node.y as Y.Array<unknown>).slice(index, index + count).map((raw) => copyOf(node.graph, raw))
+    node.graph.log.push(() => {
+      replace(
+        stored.length,
+        before.map(({ copy }) => copy),
+      )
+      for (const { rebind } of before) rebind()
+    })
   }
   replace(
     count,
@@ -191,7 +223,7 @@ export const spliceText = (node: Node, index: number, count: number, inserted: s
   if (node.graph.log) {
     const before = cut(y, start, start + length)
     node.graph.log.push(() => {
-      y.applyDelta([{ retain: start }, { delete: inserted.length }, ...before])
+      ;(node.y as Y.Text).applyDelta([{ retain: start }, { delete: inserted.length }, ...before])
       node.changed([null])
     })
   }
