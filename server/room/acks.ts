@@ -5,6 +5,8 @@
 export class Acks {
   #received = 0
   #acknowledged = 0
+  /** The socket was too full for the last acknowledgement. */
+  isRefused = false
   /** The first frame that nothing durable covers. */
   #stalledAt = Number.POSITIVE_INFINITY
   /** Frames in order, with the sequence number that must be durable. */
@@ -31,15 +33,20 @@ export class Acks {
     this.#pending.push({ frame, seq })
   }
 
-  /** The number to acknowledge now that `durableSeq` is on disk, or `undefined` if it did not grow. */
-  take(durableSeq: number): number | undefined {
+  /** The number of frames to acknowledge. */
+  get acknowledged(): number {
+    return this.#acknowledged
+  }
+
+  /** Everything up to `durableSeq` is on disk. @returns whether `acknowledged` grew. */
+  advance(durableSeq: number): boolean {
     let count = 0
     while (count < this.#pending.length && this.#pending[count]!.seq <= durableSeq) count++
-    if (count === 0) return undefined
+    if (count === 0) return false
     const { frame } = this.#pending[count - 1]!
     this.#pending.splice(0, count)
-    if (frame <= this.#acknowledged) return undefined
+    if (frame <= this.#acknowledged) return false
     this.#acknowledged = frame
-    return frame
+    return true
   }
 }

@@ -55,6 +55,8 @@ export const createCompactions = (
       log.compactionFailed()
       logger.error({ room: room.name, err: error }, 'compaction failed; the segments stay as they are')
     }
+    // It may have grown enough meanwhile.
+    consider(room, false)
   }
 
   const consider = (room: Room, isIdle: boolean): boolean => {

@@ -51,8 +51,8 @@ export const createIntake = (parts: IntakeParts): Intake => {
 
   const ask = (session: Session): void => {
     if (session.isAsked) return
-    session.isAsked = true
-    session.socket.send(encodeSyncStep1(encodeStateVector(log.stateVector)))
+    // A full socket takes nothing; the room asks again when it has drained.
+    session.isAsked = session.socket.send(encodeSyncStep1(encodeStateVector(log.stateVector)))
   }
 
   const accept = (update: Update): number => {

@@ -14,7 +14,7 @@ import type { LogPosition, RoomLog } from './log.ts'
 import type { Presence } from './presence.ts'
 import type { Session } from './session.ts'
 
-/** A session is sent no more while this much waits in its socket. */
+/** A session is sent no more while this much waits in its socket, or half of what may wait for it at all. */
 const HIGH_WATER_BYTES = 256 * 1024
 /** A document of at most this many stored bytes is sent whole: cheaper than working out a difference. */
 const SEND_WHOLE_BYTES = 64 * 1024
@@ -24,6 +24,7 @@ export interface OutflowParts {
   readonly log: RoomLog
   readonly presence: Presence<Session>
   readonly read: ReadSegment
+  readonly limits: { readonly maxBackpressureBytes: number }
   withDocument<R>(fn: (doc: Y.Doc) => R): Promise<R>
   /** Relays what this turn brought so far. */
   flush(): void
@@ -41,6 +42,7 @@ export interface Outflow {
 
 export const createOutflow = (parts: OutflowParts): Outflow => {
   const { topic, log, presence, read } = parts
+  const highWater = Math.min(HIGH_WATER_BYTES, parts.limits.maxBackpressureBytes / 2)
 
   const start = (session: Session, first: Uint8Array[], position: LogPosition, answers: boolean): void => {
     session.reading = { first, position, answers }
@@ -82,28 +84,29 @@ export const createOutflow = (parts: OutflowParts): Outflow => {
     start(session, [], position, false)
   }
 
-  /** The last step, in one turn of the loop: the tail, then live. */
+  /** The last step, in one turn of the loop: who is here, the tail, then live. Starts again if the socket is full. */
   const finish = (session: Session, seq: number, answers: boolean): void => {
+    const { socket } = session
+    // What this relays may fill the very socket.
     parts.flush()
-    const tail = log.tailAfter(seq)
-    if (answers) {
-      session.socket.send(encodeSyncStep2(tail.length > 0 ? mergeUpdatesInBatches(tail) : EMPTY_UPDATE))
-    } else {
-      for (const update of tail) session.socket.send(encodeSyncUpdate(update))
-    }
+    if (socket.buffered() > highWater) return
     const missedFrames = !answers
+    const entries = missedFrames ? [...presence.gone(), ...presence.shown()] : [...presence.shown()]
+    if (entries.length > 0 && !socket.send(encodeAwareness(entries))) return
+    const tail = log.tailAfter(seq)
+    const update = tail.length > 0 ? mergeUpdatesInBatches(tail) : EMPTY_UPDATE
+    if (answers && !socket.send(encodeSyncStep2(update))) return
+    if (!answers && tail.length > 0 && !socket.send(encodeSyncUpdate(update))) return
     session.reading = undefined
     session.isSubscribed = true
-    session.socket.subscribe(topic)
-    const entries = missedFrames ? [...presence.gone(), ...presence.shown()] : [...presence.shown()]
-    if (entries.length > 0) session.socket.send(encodeAwareness(entries))
+    socket.subscribe(topic)
   }
 
   /** Sends what there is until the socket is full, or the session is up to date and hears the room live. */
   const sendNext = async (session: Session): Promise<void> => {
     for (;;) {
       const { reading } = session
-      if (session.isEnded || !reading || session.socket.buffered() > HIGH_WATER_BYTES) return
+      if (session.isEnded || !reading || session.socket.buffered() > highWater) return
       const next = reading.first[0]
       if (next) {
         if (!session.socket.send(encodeSyncUpdate(next))) return
@@ -138,7 +141,7 @@ export const createOutflow = (parts: OutflowParts): Outflow => {
     pumpOnce(session).finally(() => {
       session.isPumping = false
       // Another step 1 may have come, or the socket drained, between the last look and now.
-      if (session.reading && !session.isEnded && session.socket.buffered() <= HIGH_WATER_BYTES) pump(session)
+      if (session.reading && !session.isEnded && session.socket.buffered() <= highWater) pump(session)
     })
   }
 

@@ -20,6 +20,7 @@ import {
 import type { Logger, Publisher, RoomChange, Socket, Storage } from '../contracts.ts'
 import { encodeAwareness } from '../protocol/awareness.ts'
 import { type ClientFrame, decodeClientFrames } from '../protocol/frame.ts'
+import type { Acks } from './acks.ts'
 import type { HotDocuments } from './hotDocuments.ts'
 import { createIntake, type Intake } from './intake.ts'
 import { type LogPosition, RoomLog } from './log.ts'
@@ -36,6 +37,7 @@ export interface RoomLimits {
   readonly maxDocumentBytes: number
   readonly maxAwarenessEntries: number
   readonly maxAwarenessBytes: number
+  readonly maxBackpressureBytes: number
 }
 
 /** What a room needs of its surroundings. */
@@ -159,7 +161,11 @@ export class Room {
   }
 
   drained(session: Session): void {
-    if (this.#state.phase === 'open') this.#state.outflow.pump(session)
+    if (this.#state.phase !== 'open') return
+    // What a full socket did not take is sent again.
+    if (session.acks?.isRefused) this.#sendAck(session, session.acks)
+    if (session.held.length > 0) this.#state.intake.ask(session)
+    this.#state.outflow.pump(session)
   }
 
   ponged(session: Session): void {
@@ -176,6 +182,7 @@ export class Room {
     // Unsubscribing inside the `dropped` callback of uWebSockets.js can end the process (SIGBUS).
     setImmediate(() => {
       if (session.isEnded || this.#state.phase !== 'open') return
+      session.isSubscribed = false
       session.socket.unsubscribe(this.name)
       this.#state.outflow.replay(session, position)
     })
@@ -296,6 +303,7 @@ export class Room {
       log,
       presence: this.#presence,
       read,
+      limits,
       withDocument,
       flush: () => this.#flush(),
       failed: (session, error) => this.#failedFor(session, error),
@@ -521,9 +529,13 @@ export class Room {
 
   #acknowledge(session: Session): void {
     if (this.#state.phase !== 'open' || !session.acks) return
-    const frames = session.acks.take(this.#state.log.durableSeq)
+    const hasGrown = session.acks.advance(this.#state.log.durableSeq)
     if (!session.acks.hasPending) this.#unacknowledged.delete(session)
-    if (frames !== undefined) session.socket.send(encodeAck(frames))
+    if (hasGrown) this.#sendAck(session, session.acks)
+  }
+
+  #sendAck(session: Session, acks: Acks): void {
+    acks.isRefused = !session.socket.send(encodeAck(acks.acknowledged))
   }
 
   #failedFor(session: Session, error: unknown): void {

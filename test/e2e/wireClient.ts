@@ -141,9 +141,8 @@ export class WireClient {
     while (!condition()) {
       const left = end - Date.now()
       if (left <= 0) {
-        throw new Error(
-          `waited ${ms} ms for ${what}; closed: ${JSON.stringify(this.closed)}; frames: ${JSON.stringify(this.frames.slice(-4))}`,
-        )
+        const last = this.frames.slice(-5).map((frame) => frame.type)
+        throw new Error(`waited ${ms} ms for ${what}; closed: ${JSON.stringify(this.closed)}; last frames: ${last}`)
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left)
