@@ -1,14 +1,17 @@
 import type * as Y from 'yjs'
 import { type TextEdit, textEdit } from './textEdit.ts'
 
-/** Where a place in a text is after a change by somebody else, given as a Yjs delta. */
-const moved = (place: number, delta: Y.YTextEvent['delta']): number => {
+/**
+ * Where a place in a text is after a change by somebody else, given as a Yjs delta. What is inserted right there comes
+ * before it, or after it if the place `keeps` to the letter on its left, as the end of a selection does.
+ */
+const moved = (place: number, delta: Y.YTextEvent['delta'], keeps: 'left' | 'right'): number => {
   let index = 0
   let result = place
   for (const step of delta) {
     if (step.retain !== undefined) index += step.retain
     else if (typeof step.insert === 'string') {
-      if (index < result) result += step.insert.length
+      if (index < result || (index === result && keeps === 'right')) result += step.insert.length
       index += step.insert.length
     } else if (step.delete !== undefined && index < result) result -= Math.min(step.delete, result - index)
   }
@@ -49,7 +52,9 @@ export const bindText = (area: HTMLTextAreaElement, text: Y.Text, write: (edit: 
     const { selectionStart, selectionEnd, selectionDirection, scrollTop } = area
     area.value = shown
     if (area.matches(':focus')) {
-      area.setSelectionRange(moved(selectionStart, delta), moved(selectionEnd, delta), selectionDirection)
+      const start = moved(selectionStart, delta, 'right')
+      const end = selectionStart === selectionEnd ? start : moved(selectionEnd, delta, 'left')
+      area.setSelectionRange(start, Math.max(start, end), selectionDirection)
     }
     area.scrollTop = scrollTop
   }

@@ -2,11 +2,11 @@ import { css, html } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Desk } from '../desk.ts'
 import { NOTE_COLOURS } from '../schema.ts'
-import { controls, DemoElement } from './demoElement.ts'
+import { CountedElement, controls } from './demoElement.ts'
 import { NoteElement } from './note.ts'
 
 /** The board renders when a note comes or goes; what is within a note is that note's own matter. */
-export class BoardElement extends DemoElement {
+export class BoardElement extends CountedElement {
   static override properties = { desk: { attribute: false } }
   static override styles = [
     controls,

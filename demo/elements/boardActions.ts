@@ -1,9 +1,9 @@
 import { css, html } from 'lit'
 import type { Desk } from '../desk.ts'
-import { controls, DemoElement } from './demoElement.ts'
+import { CountedElement, controls } from './demoElement.ts'
 
 /** Undo, redo and a new note. Renders when what can be undone changes. */
-export class BoardActionsElement extends DemoElement {
+export class BoardActionsElement extends CountedElement {
   static override properties = { desk: { attribute: false } }
   static override styles = [
     controls,

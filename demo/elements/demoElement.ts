@@ -2,8 +2,11 @@ import { css, LitElement, type PropertyValues } from 'lit'
 import { Reactive } from 'tutti/lit'
 import { showRender } from '../flash.ts'
 
-/** An element that renders again when something it read has changed, counts that, and shows it. */
-export class DemoElement extends Reactive(LitElement) {
+/** An element that renders again when something it read has changed. */
+export class DemoElement extends Reactive(LitElement) {}
+
+/** One that also counts its renders and shows each: the parts of a desk that read the document or the presence. */
+export class CountedElement extends DemoElement {
   protected override updated(changed: PropertyValues): void {
     super.updated(changed)
     showRender(this)

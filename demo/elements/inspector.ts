@@ -1,7 +1,7 @@
 import { css, html } from 'lit'
 import type { Desk } from '../desk.ts'
 import type { LoggedTransaction, Origin } from '../transactions.ts'
-import { controls, DemoElement } from './demoElement.ts'
+import { CountedElement, controls, DemoElement } from './demoElement.ts'
 
 const box = css`
   :host {
@@ -21,7 +21,7 @@ const box = css`
 `
 
 /** The document as plain JSON, as the store's snapshot gives it. */
-export class SnapshotElement extends DemoElement {
+export class SnapshotElement extends CountedElement {
   static override properties = { desk: { attribute: false } }
   static override styles = [
     controls,

@@ -2,7 +2,7 @@ import { css, html, type PropertyValues } from 'lit'
 import * as Y from 'yjs'
 import type { Desk } from '../desk.ts'
 import { bindText } from '../textBinding.ts'
-import { controls, DemoElement, memberColours } from './demoElement.ts'
+import { CountedElement, controls, memberColours } from './demoElement.ts'
 import { memberStyle } from './people.ts'
 
 interface RemoteCaret {
@@ -14,7 +14,7 @@ interface RemoteCaret {
 }
 
 /** One text for all: a plain textarea, and under it the same text unseen, which carries the carets of the others. */
-export class LetterElement extends DemoElement {
+export class LetterElement extends CountedElement {
   static override properties = { desk: { attribute: false } }
   static override styles = [
     controls,
@@ -144,11 +144,16 @@ export class LetterElement extends DemoElement {
     })
   }
 
+  // #endregion
+
   #caret(start: number, end: number, backward: boolean): { anchor: string; head: string } {
     const { y } = this.desk.store.state.letter
-    return { anchor: relative(y, backward ? end : start), head: relative(y, backward ? start : end) }
+    const first = Y.createRelativePositionFromTypeIndex(y, start)
+    // The end of a selection keeps to the letter before it, a mere caret to the one after it.
+    const last = Y.createRelativePositionFromTypeIndex(y, end, start === end ? 0 : -1)
+    const [anchor, head] = backward ? [last, first] : [first, last]
+    return { anchor: JSON.stringify(anchor), head: JSON.stringify(head) }
   }
-  // #endregion
 
   #shareCaret = (): void => {
     const area = this.#area
@@ -166,10 +171,6 @@ export class LetterElement extends DemoElement {
     if (mirror && this.#area) mirror.scrollTop = this.#area.scrollTop
   }
 }
-
-/** A place that stays at its letter, in a form that presence can carry. */
-const relative = (text: Y.Text, index: number): string =>
-  JSON.stringify(Y.createRelativePositionFromTypeIndex(text, index))
 
 /** Where a relative position is now; `null` if this document does not have its letter yet, or it is none. */
 const absolute = (position: string, doc: Y.Doc): number | null => {

@@ -2,7 +2,7 @@ import { css, html, type PropertyValues } from 'lit'
 import type { Desk } from '../desk.ts'
 import { NOTE_COLOURS, type NoteColour } from '../schema.ts'
 import { bindText } from '../textBinding.ts'
-import { controls, DemoElement } from './demoElement.ts'
+import { CountedElement, controls } from './demoElement.ts'
 
 export type Note = NonNullable<ReturnType<Desk['store']['state']['notes']['get']>>
 
@@ -17,7 +17,7 @@ const MARGIN = 8
 const clamp = (part: number): number => Math.min(1, Math.max(0, part))
 
 /** A note on the board: dragged by pointer or moved with Shift and arrow keys, written with Enter or a click. */
-export class NoteElement extends DemoElement {
+export class NoteElement extends CountedElement {
   static override properties = { desk: { attribute: false }, note: { attribute: false }, noteId: { attribute: false } }
   static override styles = [
     controls,

@@ -2,7 +2,7 @@ import { css, html } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Desk } from '../desk.ts'
 import { HUE_NAMES, HUES, rememberPerson } from '../person.ts'
-import { controls, DemoElement, memberColours } from './demoElement.ts'
+import { CountedElement, controls, memberColours } from './demoElement.ts'
 
 const hueAt = (place: number): number => HUES[place] ?? HUES[0]!
 
@@ -11,7 +11,7 @@ export const memberStyle = (place: number): string => `--hue: ${hueAt(place)}`
 const initials = (name: string): string => [...name.trim()].slice(0, 2).join('') || '?'
 
 /** Who is in the room. The first is the person at this desk, whose name and colour can be changed here. */
-export class PeopleElement extends DemoElement {
+export class PeopleElement extends CountedElement {
   static override properties = { desk: { attribute: false }, news: { state: true } }
   static override styles = [
     controls,
@@ -149,6 +149,7 @@ export class PeopleElement extends DemoElement {
       `,
     )
     // #endregion
+    const { connection } = this.desk.room.status
     return html`
       <div class="self member" style=${memberStyle(self.hue)}>
         <button class="badge" popovertarget="hues" title="Change your colour" aria-label="Your colour: ${HUE_NAMES[self.hue]}. Change it">
@@ -159,7 +160,7 @@ export class PeopleElement extends DemoElement {
       </div>
       ${
         others.length === 0
-          ? html`<span class="alone">Nobody else is here.</span>`
+          ? html`<span class="alone">${connection === 'connected' ? 'Nobody else is here.' : 'Without the wire you see nobody.'}</span>`
           : html`<ul aria-label="Others in the room">${repeat(
               others,
               (member) => member.id,

@@ -15,7 +15,6 @@ export class PushElement extends DemoElement {
     controls,
     css`
       :host {
-        --renders-display: none;
         display: block;
       }
       section {

@@ -18,7 +18,6 @@ export class RoomElement extends DemoElement {
     controls,
     css`
       :host {
-        --renders-display: none;
         display: flex;
         flex-direction: column;
         align-items: flex-end;

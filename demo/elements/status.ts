@@ -1,7 +1,7 @@
 import { css, html } from 'lit'
 import type { Desk } from '../desk.ts'
 import { statusWords } from '../words.ts'
-import { controls, DemoElement } from './demoElement.ts'
+import { CountedElement, controls } from './demoElement.ts'
 
 const explanation = ({ room }: Desk): string => {
   const { connection, error, unsyncedChanges, synced } = room.status
@@ -24,7 +24,7 @@ const explanation = ({ room }: Desk): string => {
 }
 
 /** State of the connection in words, the round trip, and the switch that cuts the wire. */
-export class StatusElement extends DemoElement {
+export class StatusElement extends CountedElement {
   static override properties = { desk: { attribute: false }, now: { state: true } }
   static override styles = [
     controls,

@@ -46,7 +46,6 @@ export class WireElement extends DemoElement {
     controls,
     css`
       :host {
-        --renders-display: none;
         display: block;
       }
       .picture {
@@ -80,7 +79,7 @@ export class WireElement extends DemoElement {
         color: var(--ink-soft);
       }
       .end {
-        inset-block-start: calc(var(--middle) + 20px);
+        inset-block-start: calc(var(--middle) + 26px);
         inline-size: calc(50% - 48px);
         padding-inline: 8px;
         font-size: 12px;

@@ -284,7 +284,7 @@ export class WirePainter {
           context.textAlign = 'start'
           context.fillText(`PATCH ${dot.label} B`, place.x + 12, place.y + 3)
           context.textAlign = 'center'
-        } else context.fillText(dot.label, place.x, dot.lane === 'out' ? place.y - 12 : place.y + 20)
+        } else context.fillText(dot.label, place.x, dot.lane === 'out' ? place.y - 12 : place.y + 18)
       }
     }
     context.globalAlpha = 1
@@ -302,7 +302,7 @@ const crisp = (value: number): number => Math.round(value) + 0.5
 const ease = (age: number): number => (age < 0.5 ? 2 * age * age : 1 - (2 - 2 * age) ** 2 / 2)
 
 /** The area of a dot grows with the logarithm of its bytes: 3 B is a speck, a letter of 10 kB does not fill the wire. */
-const dotRadius = (bytes: number): number => Math.min(9, 2 + Math.log2(1 + bytes) * 0.52)
+const dotRadius = (bytes: number): number => Math.min(9, 1.5 + Math.log2(1 + bytes) * 0.45)
 
 const paintTick = (context: CanvasRenderingContext2D, x: number, y: number): void => {
   context.lineWidth = 1.75
