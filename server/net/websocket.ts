@@ -48,7 +48,8 @@ export const webSocketDoor = (parts: WebSocketDoorParts): uWS.WebSocketBehavior<
 
   const message = (native: NativeSocket, data: ArrayBuffer, isBinary: boolean): void => {
     const { room, session } = native.getUserData()
-    if (!room || !session) return
+    // What comes while the server is stopping is not accepted: nothing would commit it.
+    if (!room || !session || parts.isClosing()) return
     if (!isBinary) {
       const error = new TuttiError('PROTOCOL', 'A text frame came; expected binary frames of the y-websocket protocol.')
       room.refuse(session, error)

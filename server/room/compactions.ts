@@ -1,5 +1,5 @@
 /** Compaction of rooms, one at a time: reads the segments, has them compacted off the event loop, swaps them. */
-import type { Compactor, Logger, Storage } from '../contracts.ts'
+import type { Compactor, Logger, SegmentRef, Storage } from '../contracts.ts'
 import type { Committer } from './committer.ts'
 import type { RoomLog } from './log.ts'
 import type { Room } from './room.ts'
@@ -21,7 +21,11 @@ export const createCompactions = (
   let isClosed = false
 
   const compact = async (room: Room, log: RoomLog): Promise<void> => {
-    const segments = log.startCompaction()
+    let segments: readonly SegmentRef[] = []
+    // Between two commits: a roll-up under way would take segments away.
+    await committer.exclusive(async () => {
+      segments = log.startCompaction()
+    })
     const updates: Uint8Array[] = []
     for (const { id } of segments) {
       const update = await storage.read(room.name, id)

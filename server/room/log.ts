@@ -17,6 +17,8 @@ import { advance, mergeUpdatesInBatches, readUpdate, type Update } from '../prot
 const ROLL_UP_COUNT = 64
 /** A segment of at least this many bytes is left as it is by a roll-up. */
 const ROLL_UP_BYTES = SEGMENT_BYTES / 2
+/** A summary is written at the latest after this many bytes, so that loading a room reads no more than that. */
+const SUMMARY_BYTES = 1024 * 1024
 /** Documents below this many stored bytes are not worth a compaction. */
 const COMPACT_MIN_BYTES = 32 * 1024
 /** Stored bytes over bytes after the last compaction, from which on a live room is compacted. */
@@ -56,6 +58,8 @@ export class RoomLog {
   /** Segments up to here are being compacted: a roll-up leaves them alone. */
   #compactingSeq = 0
   #nextSegmentId: number
+  /** Bytes accepted since the last summary. */
+  #unsummarisedBytes = 0
   #tail: TailEntry[] = []
   #turn: Uint8Array[] = []
   /** Entries of the tail (or durable already) that have not been relayed. */
@@ -91,6 +95,7 @@ export class RoomLog {
 
   /** On load: counts a stored update into what is known, where the summary does not. */
   count(update: Uint8Array): void {
+    this.#unsummarisedBytes += update.byteLength
     advance(readUpdate(update), this.stateVector, this.deleteSet)
   }
 
@@ -105,6 +110,7 @@ export class RoomLog {
     for (const piece of pieces) {
       this.seq++
       this.bytes += piece.byteLength
+      this.#unsummarisedBytes += piece.byteLength
       this.#turn.push(piece)
     }
     return this.seq
@@ -166,9 +172,10 @@ export class RoomLog {
     const tail = [...this.#tail]
     const small = this.#smallSegments()
     if (small.length < ROLL_UP_COUNT) {
-      return { room: this.room, documentId: this.documentId, add: this.#pack(tail, this.durableSeq) }
+      const change = { room: this.room, documentId: this.documentId, add: this.#pack(tail, this.durableSeq) }
+      return this.#unsummarisedBytes < SUMMARY_BYTES ? change : { ...change, summary: this.#summarise() }
     }
-    const summary = this.#summarise(this.#compactedBytes)
+    const summary = this.#summarise()
     const stored: TailEntry[] = []
     for (const { id, firstSeq, lastSeq } of small) {
       const update = await read(id)
@@ -244,12 +251,13 @@ export class RoomLog {
     this.#compactedBytes = this.bytes
   }
 
-  #summarise(compactedBytes: number): Summary {
+  #summarise(): Summary {
+    this.#unsummarisedBytes = 0
     return {
       seq: this.seq,
       stateVector: encodeStateVector(this.stateVector),
       deleteSet: encodeDeleteSet(this.deleteSet),
-      compactedBytes,
+      compactedBytes: this.#compactedBytes,
     }
   }
 

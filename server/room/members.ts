@@ -1,5 +1,4 @@
 /** Awareness frames of a session: whose entry is it, may it be taken, and what happens when two claim one client id. */
-import { TuttiError } from '../../lib/errors.ts'
 import { type AwarenessEntry, encodeAwareness, isNullState } from '../protocol/awareness.ts'
 import type { Presence } from './presence.ts'
 import type { Session } from './session.ts'
@@ -17,7 +16,7 @@ export interface MembersParts {
 }
 
 export interface Members {
-  /** Takes the entries of one awareness frame. Throws `PROTOCOL` or `TOO_LARGE`. */
+  /** Takes the entries of one awareness frame. Throws `PROTOCOL` or `TOO_LARGE` for a bad own state. */
   receive(session: Session, entries: readonly AwarenessEntry[]): void
   /** The client id a hello declares. */
   declare(session: Session, client: number): void
@@ -27,18 +26,19 @@ export const createMembers = ({ presence, limits, changed, end }: MembersParts):
   /** Client ids about which an owner is being asked. */
   const contested = new Set<number>()
 
-  const own = (session: Session, client: number, declared: boolean): void => {
+  /**
+   * Gives a client id to a session. Adopted ids are limited, and what is beyond is dropped, not refused: a browser with
+   * many tabs forwards the entries of all of them through the first socket that is open.
+   */
+  const own = (session: Session, client: number, declared: boolean): boolean => {
     if (!session.ids.includes(client)) {
       // An id that another session took over in the meantime no longer counts.
       session.ids = session.ids.filter((id) => presence.ownerOf(id) === session)
-      if (session.ids.length >= limits.maxAwarenessEntries) {
-        throw new TuttiError('RATE_LIMITED', `This session already speaks for ${session.ids.length} client ids.`, {
-          hint: 'Use one awareness instance per connection, or raise maxAwarenessEntries on the server.',
-        })
-      }
+      if (!declared && session.ids.length >= limits.maxAwarenessEntries) return false
       session.ids.push(client)
     }
     presence.bind(session, client, declared)
+    return true
   }
 
   /**
@@ -98,8 +98,7 @@ export const createMembers = ({ presence, limits, changed, end }: MembersParts):
           }
           break
         case 'free':
-          own(session, entry.client, declares)
-          take(session, entry)
+          if (own(session, entry.client, declares)) take(session, entry)
           break
         case 'owned':
           take(session, entry)

@@ -18,6 +18,11 @@ import type { Session } from './session.ts'
 const HIGH_WATER_BYTES = 256 * 1024
 /** A document of at most this many stored bytes is sent whole: cheaper than working out a difference. */
 const SEND_WHOLE_BYTES = 64 * 1024
+/**
+ * So is a document of more than this: building its Y.Doc would hold up the event loop (70 ms a megabyte), where the
+ * client only skips what it knows.
+ */
+const MAX_DIFFERENCE_BYTES = 2 * 1024 * 1024
 
 export interface OutflowParts {
   readonly topic: string
@@ -74,7 +79,8 @@ export const createOutflow = (parts: OutflowParts): Outflow => {
       start(session, deletions(), log.position, true)
       return undefined
     }
-    if (stateVector.size > 0 && log.bytes > SEND_WHOLE_BYTES) return answerDifference(session, encoded)
+    const isWorthIt = log.bytes > SEND_WHOLE_BYTES && log.bytes <= MAX_DIFFERENCE_BYTES
+    if (stateVector.size > 0 && isWorthIt) return answerDifference(session, encoded)
     start(session, [], { seq: 0, generation: log.generation }, true)
     return undefined
   }

@@ -334,6 +334,7 @@ export class Room {
   }
 
   #becameIdle(): void {
+    if (this.#state.phase === 'closed') return
     this.idleSince = Date.now()
     this.#parts.idleChanged(this, true)
   }

@@ -27,10 +27,8 @@ export interface RoomsParts {
 }
 
 export interface Rooms extends Documents {
-  /** The room of a valid name, loading if need be. */
+  /** The room of a name, loading if need be. Throws `INVALID_ROOM`, `GOING_AWAY`. */
   open(name: string): Room
-  /** Loaded rooms. */
-  readonly size: number
   /** Makes durable what was accepted, and stops. Sockets are not touched. */
   close(): Promise<void>
 }
@@ -64,7 +62,10 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     },
   }
 
+  let isClosed = false
+
   const open = (name: string): Room => {
+    if (isClosed) throw new TuttiError('GOING_AWAY', 'The server is stopping.', { hint: 'Try again in a moment.' })
     const problem = roomNameProblem(name)
     if (problem) {
       throw new TuttiError('INVALID_ROOM', `This is no room name: ${problem}.`, {
@@ -103,6 +104,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
   }, SWEEP_MS)
 
   const close = async (): Promise<void> => {
+    isClosed = true
     clearInterval(sweep)
     await committer.settle()
     await compactions.close()
@@ -117,8 +119,5 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     close,
     read: async <R>(name: string, fn: (doc: Y.Doc) => R) => open(name).readDocument(fn),
     edit: async <R>(name: string, fn: (doc: Y.Doc) => R) => open(name).editDocument(fn),
-    get size() {
-      return rooms.size
-    },
   }
 }
