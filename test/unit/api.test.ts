@@ -125,6 +125,8 @@ describe('GET of a document', () => {
     ['application/json, application/octet-stream', 'application/json'],
     ['application/octet-stream;q=0, */*', 'application/json'],
     ['application/json;q=0, */*', 'application/octet-stream'],
+    ['application/octet-stream;q=0', 'application/json'],
+    ['application/octet-stream;q=high', 'application/octet-stream'],
   ])('for "Accept: %s" answers %s', async (accept, type) => {
     const { request } = createApiFixture()
     const response = await request('GET', '/rooms/a/document', { headers: { accept } })

@@ -236,6 +236,19 @@ describe('texts under a merge patch', () => {
     ])
   })
 
+  it('keeps the format of a word that is replaced whole', () => {
+    const doc = documentOf((doc) => {
+      doc.getText('body').insert(0, 'hello !')
+      doc.getText('body').insert(6, 'world', { bold: true })
+    })
+    patch(doc, { body: 'hello earth!' })
+    expect(doc.getText('body').toDelta()).toEqual([
+      { insert: 'hello ' },
+      { insert: 'earth', attributes: { bold: true } },
+      { insert: '!' },
+    ])
+  })
+
   it('makes a Y.Text of a new string under ?text, at the root, in a map and in an array', () => {
     const doc = documentOf((doc) => doc.getMap('').set('plain', 'stays'))
     const texts = [['body'], ['notes', 'n1', 'text'], ['list', '1'], ['plain'], ['absent']]
