@@ -2,16 +2,14 @@ import { createDecoder, readVarUint, readVarUint8Array } from 'lib0/decoding'
 import { uuidv4 } from 'lib0/random'
 import type { Awareness } from 'y-protocols/awareness'
 import { WebsocketProvider } from 'y-websocket'
-import * as Y from 'yjs'
 import { type BackoffOptions, createBackoff } from './backoff.ts'
 import { ERRORS, type ErrorCode, TuttiError } from './errors.ts'
+import { createOutbox } from './outbox.ts'
 import {
   decodeServerTutti,
   encodeClientHello,
   encodePing,
-  encodeSyncStep2,
   isDocumentFrame,
-  isSyncStep2,
   MESSAGE_AWARENESS,
   MESSAGE_SYNC,
   MESSAGE_TUTTI,
@@ -20,9 +18,9 @@ import {
   type ServerHello,
   SYNC_STEP_1,
 } from './protocol.ts'
-import { rethrow } from './rethrow.ts'
+import type { Connection as ConnectionState } from './status.ts'
+import { settle } from './store/graph.ts'
 import { internals, type StoreHandle } from './store/internals.ts'
-import { batch } from './store/reactive.ts'
 
 /** A class with the interface of the browser's `WebSocket`, such as the one of the package `ws`. */
 export type WebSocketClass = new (
@@ -42,9 +40,8 @@ export interface KnownRoom {
 
 export interface ConnectionOptions {
   store: StoreHandle
-  /** `ws:` or `wss:`, without a query. */
-  server: string
-  params: Record<string, string>
+  /** `ws:` or `wss:`; its query goes along. */
+  address: URL
   /** Room name as it stands in an address. */
   path: string
   awareness: Awareness
@@ -68,26 +65,25 @@ export interface Connection {
 const PING_INTERVAL = 5_000
 /** From the start of an attempt to the server's first message, in milliseconds. */
 const ATTEMPT_LIMIT = 20_000
-/** Between attempts to send what the server was too small for, in milliseconds. */
-const RESEND_INTERVAL = 1_000
+/** What a browser reports of a connection that broke. */
+const CLOSE_ABNORMAL = 1006
+const CLOSE_SERVICE_RESTART = 1012
 
-const HINTS: { readonly [code in ErrorCode]?: string } = {
-  ROOM_GONE:
-    'The copy on this device belongs to a document that is no longer there. Save what matters, call room.reset() to delete it, then make a new store.',
-  TOO_LARGE: 'The change is kept on this device. Undo it or make it smaller, or raise the limit of the server.',
-}
+const isPermanent = (close: number): boolean => close >= 4400 && close < 4500
 
-const errorOfClose = (close: number, reason: string): TuttiError | null => {
-  const codes = Object.keys(ERRORS) as ErrorCode[]
-  const permanent = close >= 4400 && close < 4500
-  const transient = close === 1012 ? 1001 : close
+/** What a close code says; `undefined` where it says no more than that the connection is gone. */
+const errorOfClose = (close: number, reason: string): TuttiError | undefined => {
+  const known = close === CLOSE_SERVICE_RESTART ? ERRORS.GOING_AWAY.close : close
   const code =
-    codes.find((code) => (ERRORS[code] as { close?: number }).close === transient) ??
-    (permanent ? 'PROTOCOL' : undefined)
-  if (code === undefined) return null
-  const hint = HINTS[code] ?? (permanent ? 'Call room.connect() to try again once the reason is gone.' : '')
-  return new TuttiError(code, `The server closed the connection (${close}): ${reason || 'no reason given'}`, { hint })
+    (Object.keys(ERRORS) as ErrorCode[]).find((code) => (ERRORS[code] as { close?: number }).close === known) ??
+    (isPermanent(close) ? 'PROTOCOL' : undefined)
+  return code && new TuttiError(code, `the server closed the connection: ${reason || close}`, { hint: hintOf(code) })
 }
+
+const hintOf = (code: ErrorCode): string =>
+  code === 'ROOM_GONE'
+    ? 'The copy here belongs to another document. Save what matters, call room.reset(), then make a new store.'
+    : 'Once the reason is gone, room.connect() tries again.'
 
 /** Whether an awareness frame has an entry for this client. */
 const mentions = (frame: Uint8Array, client: number): boolean => {
@@ -102,55 +98,23 @@ const mentions = (frame: Uint8Array, client: number): boolean => {
   return false
 }
 
-const isHidden = (): boolean => typeof document !== 'undefined' && document.visibilityState === 'hidden'
-
 export const openConnection = (options: ConnectionOptions): Connection => {
-  const { store, awareness, known } = options
+  const { store, address, awareness, known } = options
   const { doc } = store
   const { status, persistence, localChanges, report } = internals(store)
   const backoff = createBackoff(options.backoff)
-  known.resume ??= uuidv4()
-  const { resume } = known
-  /** From the server's hello; a plain y-websocket server has none. */
-  let maxMessageBytes = Number.POSITIVE_INFINITY
-
   /** The application wants a connection, and the server did not say no. */
-  let wanted = false
+  let isWanted = false
   /** We close the socket ourselves, so its `connection-close` is no news. */
-  let closing = false
+  let isClosing = false
   let retryTimer: ReturnType<typeof setTimeout> | undefined
   let attemptTimer: ReturnType<typeof setTimeout> | undefined
-  let resendTimer: ReturnType<typeof setTimeout> | undefined
+  /** Runs from the server's hello on. */
   let pingTimer: ReturnType<typeof setInterval> | undefined
-
-  // What follows belongs to one socket and is set anew by `opened`.
+  /** The socket that is open. */
   let socket: WebSocket | undefined
-  let greeted = false
-  /**
-   * Every local change has left in a document frame. A sync step 2 makes it so; a change that could not leave ends it.
-   * Until then no update may leave: it would build on something the server lacks, and its acknowledgement would be
-   * taken for one of the changes before it.
-   */
-  let flowing = false
-  let framesSent = 0
-  /** `localChanges.total` when the last document frame left. */
-  let changesSent = -1
-  /** What each document frame covers, for acknowledgements to come. */
-  let records: { frame: number; changes: number }[] = []
-  /** State vector the server has at least; `undefined` until it was told. */
-  let serverHas: Map<number, number> | undefined
-  let resending = false
   let pingId = 0
   let pingSentAt: number | undefined
-
-  /** Changes the status. An effect of the application that throws must not break y-websocket in the middle. */
-  const publish = (change: () => void): void => {
-    try {
-      batch(change)
-    } catch (error) {
-      rethrow(error)
-    }
-  }
 
   /** The last error that is ours to take back: the store reports errors in the same place. */
   let complaint: TuttiError | undefined
@@ -159,39 +123,32 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     report(error)
   }
   const forgive = (): void => {
-    if (status.error.peek() === complaint) publish(() => (status.error.value = null))
+    if (status.error.peek() === complaint) settle(() => (status.error.value = null))
   }
+  const show = (connection: ConnectionState, retryAt: number | null = null): void =>
+    settle(() => {
+      status.connection.value = connection
+      status.retryAt.value = retryAt
+      if (connection === 'connected') return
+      status.synced.value = false
+      status.roundTrip.value = null
+    })
 
-  /** Says whether a frame may go out now, and keeps the books of those that do. */
+  // lib0 never writes into a SharedArrayBuffer, which is what the wider type allows and WebSocket does not.
+  const transmit = (frame: Uint8Array): void => socket?.send(frame as Uint8Array<ArrayBuffer>)
+
+  const outbox = createOutbox({
+    doc,
+    changes: localChanges,
+    transmit,
+    onTooLarge: (error) => (error === null ? forgive() : complain(error)),
+  })
+
+  /** Whether a frame of the provider may go out now. */
   const admit = (frame: Uint8Array): boolean => {
     // y-websocket sends back every remote presence change it receives; only our own entry is ours to tell.
     if (frame[0] === MESSAGE_AWARENESS) return mentions(frame, awareness.clientID)
-    if (!isDocumentFrame(frame)) return true
-    const isStep2 = isSyncStep2(frame)
-    if (!flowing && !isStep2) return false
-    if (frame.byteLength > maxMessageBytes) {
-      flowing = false
-      refuse(frame.byteLength)
-      // The provider's step 2 carries text that was deleted and is kept for undo; ours does not.
-      if (isStep2 && !resending) scheduleResend()
-      return false
-    }
-    flowing = true
-    framesSent++
-    changesSent = localChanges.total
-    // Without a hello no acknowledgement will ever come.
-    if (greeted) records.push({ frame: framesSent, changes: changesSent })
-    if (isStep2 && complaint?.code === 'TOO_LARGE') forgive()
-    return true
-  }
-
-  const refuse = (bytes: number): void => {
-    if (complaint?.code === 'TOO_LARGE' && status.error.peek() === complaint) return
-    complain(
-      new TuttiError('TOO_LARGE', `A message of ${bytes} bytes was not sent: the server takes ${maxMessageBytes}`, {
-        hint: HINTS.TOO_LARGE ?? '',
-      }),
-    )
+    return !isDocumentFrame(frame) || outbox.admit(frame)
   }
 
   // The class lives here because y-websocket takes a constructor, and its sockets are this connection's.
@@ -208,13 +165,10 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     }
   }
 
-  // lib0 never writes into a SharedArrayBuffer, which is what the wider type allows and WebSocket does not.
-  const transmit = (frame: Uint8Array): void => socket?.send(frame as Uint8Array<ArrayBuffer>)
-
-  const provider = new WebsocketProvider(options.server, options.path, doc, {
+  const provider = new WebsocketProvider(address.origin + address.pathname, options.path, doc, {
     connect: false,
     awareness,
-    params: { ...options.params, [OPT_IN_PARAM]: OPT_IN_VALUE },
+    params: { ...Object.fromEntries(address.searchParams), [OPT_IN_PARAM]: OPT_IN_VALUE },
     WebSocketPolyfill: Socket,
     disableBc: !options.tabs,
     // Reconnecting is decided here: y-websocket's own backoff has no jitter. Its timer then finds nothing to do.
@@ -226,89 +180,68 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   const opened = (opening: WebSocket): void => {
     if (provider.ws !== opening) return
     socket = opening
-    greeted = false
-    flowing = false
-    framesSent = 0
-    changesSent = -1
-    records = []
-    serverHas = undefined
+    outbox.reset()
     // Peers and stock servers that saw this client leave know its present clock as the one of its absence.
     const meta = awareness.meta.get(awareness.clientID)
     if (meta !== undefined) meta.clock++
-    const { documentId } = known
-    transmit(
-      encodeClientHello({ resume, clientId: awareness.clientID, ...(documentId !== undefined && { documentId }) }),
-    )
+    known.resume ??= uuidv4()
+    transmit(encodeClientHello({ ...known, resume: known.resume, clientId: awareness.clientID }))
   }
 
   const heard = (speaking: WebSocket): void => {
     if (provider.ws !== speaking) return
     clearTimeout(attemptTimer)
-    publish(() => (status.connection.value = 'connected'))
+    show('connected')
     forgive()
   }
 
   /** Forgets what belonged to the socket that is no more. */
   const ended = (): void => {
     socket = undefined
-    flowing = false
-    greeted = false
-    records = []
-    serverHas = undefined
     pingSentAt = undefined
+    outbox.reset()
     clearTimeout(attemptTimer)
     clearTimeout(retryTimer)
-    clearTimeout(resendTimer)
     clearInterval(pingTimer)
-    resendTimer = undefined
     retryTimer = undefined
+    pingTimer = undefined
   }
 
-  const close = (): void => {
-    wanted = false
-    closing = true
+  const closeSocket = (): void => {
+    isClosing = true
     provider.disconnect()
-    closing = false
+    isClosing = false
     ended()
   }
 
-  const settle = (connection: 'disconnected' | 'denied' | 'reconnecting', retryAt: number | null = null): void =>
-    publish(() => {
-      status.connection.value = connection
-      status.synced.value = false
-      status.roundTrip.value = null
-      status.retryAt.value = retryAt
-    })
-
-  const deny = (error: TuttiError): void => {
-    close()
-    settle('denied')
-    complain(error)
+  const stop = (connection: 'disconnected' | 'denied', error?: TuttiError): void => {
+    isWanted = false
+    closeSocket()
+    show(connection)
+    if (error !== undefined) complain(error)
   }
 
   const lost = (code: number, reason: string): void => {
-    ended()
     const error = errorOfClose(code, reason)
-    if (code >= 4400 && code < 4500 && error !== null) {
-      deny(error)
+    if (isPermanent(code)) {
+      stop('denied', error)
       return
     }
+    ended()
     const wait = backoff.next()
     retryTimer = setTimeout(attempt, wait)
-    settle('reconnecting', Date.now() + wait)
-    if (error !== null) complain(error)
+    show('reconnecting', Date.now() + wait)
+    if (error !== undefined) complain(error)
   }
 
   const attempt = (): void => {
     clearTimeout(retryTimer)
     retryTimer = undefined
-    publish(() => (status.retryAt.value = null))
+    show(status.connection.peek())
     clearTimeout(attemptTimer)
     attemptTimer = setTimeout(() => {
-      closing = true
-      provider.disconnect()
-      closing = false
-      lost(1006, '')
+      closeSocket()
+      lost(CLOSE_ABNORMAL, '')
     }, ATTEMPT_LIMIT)
     // The provider greets the other tabs with the whole document at each `connect`; once is enough.
     provider.disableBc = !options.tabs || provider.bcconnected
@@ -316,37 +249,27 @@ export const openConnection = (options: ConnectionOptions): Connection => {
       provider.connect()
     } catch (cause) {
       // The constructor of WebSocket refused: mixed content, a content security policy, an address it can't take.
-      close()
-      settle('disconnected')
-      complain(new TuttiError('UNSUPPORTED', `WebSocket can't open ${provider.url}: ${String(cause)}`, { cause }))
+      stop('disconnected', new TuttiError('UNSUPPORTED', `WebSocket can't open ${provider.url}: ${cause}`, { cause }))
     }
   }
 
-  const greet = (hello: ServerHello): void => {
-    known.documentId ??= hello.documentId
-    if (known.documentId !== hello.documentId) {
+  const greet = ({ documentId, maxMessageBytes }: ServerHello): void => {
+    known.documentId ??= documentId
+    if (known.documentId !== documentId) {
       // Going on would merge two histories into one document.
-      const message = 'The server holds another document under the name of this room'
-      deny(new TuttiError('ROOM_GONE', message, { hint: HINTS.ROOM_GONE ?? '' }))
+      lost(ERRORS.ROOM_GONE.close, 'the room holds another document')
       return
     }
-    persistence?.setDocumentId(hello.documentId)
-    maxMessageBytes = hello.maxMessageBytes
-    greeted = true
+    persistence?.setDocumentId(documentId)
+    outbox.greet(maxMessageBytes)
     ping()
     pingTimer = setInterval(ping, PING_INTERVAL)
   }
 
   const ping = (): void => {
-    if (!greeted || pingSentAt !== undefined || isHidden()) return
+    if (pingSentAt !== undefined || globalThis.document?.visibilityState === 'hidden') return
     pingSentAt = performance.now()
     transmit(encodePing(++pingId))
-  }
-
-  const acknowledged = (frames: number): void => {
-    const after = records.findIndex((record) => record.frame > frames)
-    const covered = records.splice(0, after === -1 ? records.length : after).at(-1)
-    if (covered !== undefined) localChanges.acknowledge(covered.changes)
   }
 
   provider.messageHandlers[MESSAGE_TUTTI] = (_encoder, decoder) => {
@@ -355,56 +278,27 @@ export const openConnection = (options: ConnectionOptions): Connection => {
       case 'hello':
         return greet(message.hello)
       case 'ack':
-        return acknowledged(message.frames)
-      case 'pong':
-        if (message.id === pingId && pingSentAt !== undefined) {
-          const roundTrip = Math.round((performance.now() - pingSentAt) * 10) / 10
-          pingSentAt = undefined
-          publish(() => (status.roundTrip.value = roundTrip))
-        }
+        return outbox.acknowledge(message.frames)
+      case 'pong': {
+        if (message.id !== pingId || pingSentAt === undefined) return
+        const roundTrip = Math.round((performance.now() - pingSentAt) * 10) / 10
+        pingSentAt = undefined
+        settle(() => (status.roundTrip.value = roundTrip))
+      }
     }
   }
 
   const readSync = provider.messageHandlers[MESSAGE_SYNC]
   provider.messageHandlers[MESSAGE_SYNC] = (encoder, decoder, provider, fromServer, type) => {
     const { pos } = decoder
-    if (fromServer && readVarUint(decoder) === SYNC_STEP_1) {
-      serverHas = Y.decodeStateVector(readVarUint8Array(decoder))
-    }
+    if (fromServer && readVarUint(decoder) === SYNC_STEP_1) outbox.ask(readVarUint8Array(decoder))
     decoder.pos = pos
     readSync?.(encoder, decoder, provider, fromServer, type)
   }
 
-  localChanges.onChange = (before) => {
-    if (socket === undefined || serverHas === undefined) return
-    if (changesSent === localChanges.total) serverHas = before
-    // An earlier change never left: the provider found the socket closing.
-    else flowing = false
-    if (!flowing) scheduleResend()
-  }
-
-  const scheduleResend = (): void => {
-    resendTimer ??= setTimeout(resend, RESEND_INTERVAL)
-  }
-
-  /**
-   * Tries a sync step 2 of our own with what did not leave: an undo may have made it small enough. A fresh document
-   * drops what was deleted, which this one keeps while it can be undone.
-   */
-  const resend = (): void => {
-    resendTimer = undefined
-    if (flowing || serverHas === undefined) return
-    const fresh = new Y.Doc({ gc: doc.gc })
-    Y.applyUpdate(fresh, Y.encodeStateAsUpdate(doc))
-    resending = true
-    transmit(encodeSyncStep2(Y.encodeStateAsUpdate(fresh, Y.encodeStateVector(serverHas))))
-    resending = false
-    fresh.destroy()
-  }
-
   provider.on('sync', (synced) => {
     if (synced) backoff.reset()
-    publish(() => (status.synced.value = synced))
+    settle(() => (status.synced.value = synced))
   })
 
   provider.on('status', ({ status }) => {
@@ -417,9 +311,9 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   provider.on('closed', ({ code, reason }) => lost(code, reason))
   // A close by us has no `closed`; neither has one by the provider's watchdog, which would reconnect by itself.
   provider.on('connection-close', (event) => {
-    if (event !== null || closing) return
+    if (event !== null || isClosing) return
     provider.shouldConnect = false
-    lost(1006, '')
+    lost(CLOSE_ABNORMAL, '')
   })
 
   /** Yjs gives a document a new client id when another client uses the same; its presence has to follow. */
@@ -434,43 +328,43 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   }
   doc.on('afterTransactionCleanup', followClientId)
 
-  const online = (): void => {
+  /** Tries again now, if it is waiting to; else looks whether the connection still lives. */
+  const hurry = (): void => {
     if (retryTimer !== undefined) attempt()
-    else ping()
+    else if (pingTimer !== undefined) ping()
   }
-  globalThis.addEventListener?.('online', online)
+  globalThis.addEventListener?.('online', hurry)
 
   return {
     connect: () => {
-      if (wanted) {
-        if (retryTimer !== undefined) attempt()
+      if (isWanted) {
+        hurry()
         return
       }
-      wanted = true
+      isWanted = true
       backoff.reset()
-      publish(() => (status.connection.value = 'connecting'))
+      show('connecting')
       forgive()
-      if (persistence === undefined) return attempt()
+      if (persistence === undefined) {
+        attempt()
+        return
+      }
       // With what is stored here the server sends only what is missing, and knows which document it is.
       const begin = (): void => {
         const stored = persistence.documentId()
         if (stored !== undefined) known.documentId ??= stored
-        if (wanted && status.connection.peek() === 'connecting') attempt()
+        if (isWanted && status.connection.peek() === 'connecting') attempt()
       }
       persistence.whenLoaded.then(begin, begin)
     },
-    disconnect: () => {
-      close()
-      settle('disconnected')
-    },
+    disconnect: () => stop('disconnected'),
     destroy: () => {
-      close()
-      globalThis.removeEventListener?.('online', online)
+      stop('disconnected')
+      globalThis.removeEventListener?.('online', hurry)
       doc.off('afterTransactionCleanup', followClientId)
-      localChanges.onChange = undefined
+      outbox.destroy()
       localChanges.remoteOrigin = undefined
       provider.destroy()
-      settle('disconnected')
     },
   }
 }

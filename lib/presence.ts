@@ -1,11 +1,10 @@
 import { equalityDeep } from 'lib0/function'
 import type { Awareness } from 'y-protocols/awareness'
 import { TuttiError } from './errors.ts'
-import type { PresenceCodec } from './presenceSchema.ts'
+import type { Plain, PresenceCodec } from './presenceSchema.ts'
 import { rethrow } from './rethrow.ts'
-import { batch, type Signal, signal } from './store/reactive.ts'
-
-type Plain = Readonly<Record<string, unknown>>
+import { settle } from './store/graph.ts'
+import { type Signal, signal } from './store/reactive.ts'
 
 /** Someone who is in the room now. Each key of `state` is reactive on its own. */
 export interface Member<P = Plain> {
@@ -46,7 +45,8 @@ export interface Presence<P = Plain, Patch = Partial<P>> {
 
 export interface PresenceOptions {
   codec: PresenceCodec
-  initial: Plain
+  /** The own state, as it goes on the wire. */
+  own: Plain
   /** Milliseconds between two messages, at least. */
   throttle: number
   awareness: Awareness
@@ -129,27 +129,17 @@ const createRow = (idOf: () => number, initial: Plain, codec: PresenceCodec): Ro
 const asPlain = (state: unknown): Plain =>
   typeof state === 'object' && state !== null && !Array.isArray(state) ? (state as Plain) : {}
 
-export const createPresence = ({ codec, initial, throttle, awareness }: PresenceOptions): PresenceOwner => {
-  let own: Plain = {}
+export const createPresence = ({ codec, throttle, awareness, ...options }: PresenceOptions): PresenceOwner => {
+  let { own } = options
   let stopped = false
   let sentAt = Number.NEGATIVE_INFINITY
   let timer: ReturnType<typeof setTimeout> | undefined
   const rows = new Map<number, Row>()
   const others = signal<readonly Member[]>([])
-  const listeners: { [K in keyof PresenceEvents<Plain>]: Set<PresenceEvents<Plain>[K]> } = {
+  const listeners: { [K in keyof PresenceEvents<Plain>]: Set<PresenceEvents<Plain>['update']> } = {
     join: new Set(),
     leave: new Set(),
     update: new Set(),
-  }
-
-  const encode = (patch: Plain): Plain => {
-    const next: Record<string, unknown> = { ...own }
-    for (const key of Object.keys(patch)) {
-      const value = codec.encode(key, patch[key])
-      if (value === undefined) delete next[key]
-      else next[key] = value
-    }
-    return next
   }
 
   /** Shows the own state to the others. Keys of bindings that share the awareness stay as they are. */
@@ -170,54 +160,39 @@ export const createPresence = ({ codec, initial, throttle, awareness }: Presence
 
   const onChange = ({ added, updated, removed }: Record<'added' | 'updated' | 'removed', number[]>): void => {
     const events: (() => void)[] = []
-    const tell = <K extends keyof PresenceEvents<Plain>>(
-      event: K,
-      ...args: Parameters<PresenceEvents<Plain>[K]>
-    ): void => {
-      for (const listener of listeners[event]) {
-        events.push(() => (listener as (...args: Parameters<PresenceEvents<Plain>[K]>) => void)(...args))
-      }
+    const tell = (event: keyof PresenceEvents<Plain>, member: Member, keys: readonly string[] = []): void => {
+      for (const listener of listeners[event]) events.push(() => listener(member, keys))
     }
     // Awareness calls a member that comes back "updated"; what counts is who is in `states` now.
     const reconcile = (id: number): void => {
       if (id === awareness.clientID) return
       const row = rows.get(id)
-      if (!awareness.states.has(id)) {
+      const state = awareness.states.get(id)
+      if (state === undefined) {
         if (row === undefined) return
         rows.delete(id)
         others.value = others.peek().filter((member) => member !== row.member)
         tell('leave', row.member)
-        return
-      }
-      const state = asPlain(awareness.states.get(id))
-      if (row === undefined) {
-        const joined = createRow(() => id, state, codec)
+      } else if (row === undefined) {
+        const joined = createRow(() => id, asPlain(state), codec)
         rows.set(id, joined)
         others.value = [...others.peek(), joined.member]
         tell('join', joined.member)
-        return
+      } else {
+        const changed = row.update(asPlain(state))
+        if (changed.length > 0) tell('update', row.member, changed)
       }
-      const changed = row.update(state)
-      if (changed.length > 0) tell('update', row.member, changed)
     }
-    const run = (task: () => void): void => {
+    settle(() => [...added, ...updated, ...removed].forEach(reconcile))
+    for (const event of events) {
       try {
-        task()
+        event()
       } catch (error) {
-        // An application's effect or listener; y-protocols and the other listeners go on.
         rethrow(error)
       }
     }
-    run(() =>
-      batch(() => {
-        for (const id of [...added, ...updated, ...removed]) reconcile(id)
-      }),
-    )
-    for (const event of events) run(event)
   }
 
-  // A key that is left out has to be optional, or have a default.
-  own = encode({ ...Object.fromEntries((codec.keys ?? []).map((key) => [key, undefined])), ...initial })
   const self = createRow(() => awareness.clientID, own, codec)
   send()
   awareness.on('change', onChange)
@@ -230,10 +205,9 @@ export const createPresence = ({ codec, initial, throttle, awareness }: Presence
       },
       self: self.member.state,
       set: (patch) => {
-        if (stopped) throw new TuttiError('DESTROYED', 'This room was left', { hint: 'Connect again.' })
-        const next = encode(patch)
-        own = next
-        if (batch(() => self.update(next)).length > 0) schedule()
+        if (stopped) throw new TuttiError('DESTROYED', 'this room was left', { hint: 'Connect again.' })
+        own = codec.encode(patch, own)
+        if (settle(() => self.update(own)).length > 0) schedule()
       },
       get others() {
         return others.value

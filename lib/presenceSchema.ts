@@ -1,5 +1,9 @@
-import { checkShape, fail, newId, parse, unknownKey } from './store/parse.ts'
+import { decode, fallback } from './store/graph.ts'
+import { checkShape, fail, isPlain, newId, parse, unknownKey } from './store/parse.ts'
 import type { Schema, Shape } from './store/schema.ts'
+
+/** A client's state, whatever its keys. */
+export type Plain = Readonly<Record<string, unknown>>
 
 /** The keys a client shows of itself. Anything `s` makes, but for `s.bytes()`: presence travels as JSON. */
 export type PresenceShape = Shape
@@ -8,66 +12,41 @@ export type PresenceShape = Shape
 export interface PresenceCodec {
   /** The keys of the schema; `undefined` where there is none and states are shown as they come. */
   readonly keys: readonly string[] | undefined
-  /** The value as it goes on the wire, `undefined` for none. Throws `UNKNOWN_KEY`, `INVALID_VALUE` or `CYCLE`. */
-  encode(key: string, value: unknown): unknown
+  /** A first state as it goes on the wire: a key that is left out is optional, or has a default. Throws as `encode`. */
+  start(initial: Plain): Plain
+  /** A state after a change, as it goes on the wire. Throws `UNKNOWN_KEY`, `INVALID_VALUE` or `CYCLE`. */
+  encode(patch: Plain, state: Plain): Plain
   /** The value as the application sees it: what does not fit is the default, or `undefined`. Never throws. */
   decode(key: string, raw: unknown): unknown
 }
 
 const PATH = ['presence'] as const
 
-const isObject = (raw: unknown): raw is Record<string, unknown> =>
-  typeof raw === 'object' && raw !== null && !Array.isArray(raw)
-
-const read = (schema: Schema, raw: unknown): unknown => {
-  switch (schema.kind) {
-    case 'string':
-    case 'text':
-    case 'id':
-      return typeof raw === 'string' ? raw : undefined
-    case 'number':
-      return typeof raw === 'number' ? raw : undefined
-    case 'boolean':
-      return typeof raw === 'boolean' ? raw : undefined
-    case 'literal':
-      return schema.values.includes(raw) ? raw : undefined
-    case 'date': {
-      const date = new Date(typeof raw === 'number' ? raw : Number.NaN)
-      return Number.isNaN(+date) ? undefined : date
-    }
-    case 'json':
-      return raw
-    case 'list':
-      return Array.isArray(raw) ? raw.map((item) => decode(schema.item, item)).filter(isPresent) : undefined
-    case 'record':
-      if (!isObject(raw)) return undefined
-      return Object.fromEntries(
-        Object.entries(raw)
-          .map(([key, item]) => [key, decode(schema.item, item)])
-          .filter(([, item]) => isPresent(item)),
-      )
-    case 'object': {
-      if (!isObject(raw)) return undefined
-      const result: Record<string, unknown> = {}
-      for (const [key, field] of Object.entries(schema.fields)) {
-        const value = decode(field, Object.hasOwn(raw, key) ? raw[key] : undefined)
-        if (value !== undefined) result[key] = value
-        // Half a cursor is none.
-        else if (!field.isOptional) return undefined
-      }
-      return result
-    }
-    case 'bytes':
-      return undefined
-  }
-}
-
 const isPresent = (value: unknown): boolean => value !== undefined
 
-const decode = (schema: Schema, raw: unknown): unknown => {
-  if (raw === null && schema.isNullable) return null
-  const value = raw === undefined ? undefined : read(schema, raw)
-  return value === undefined ? schema.fallback : value
+const read = (schema: Schema, raw: unknown): unknown => {
+  if (schema.kind === 'list') {
+    return Array.isArray(raw) ? raw.map((item) => readOr(schema.item, item)).filter(isPresent) : undefined
+  }
+  if (schema.kind !== 'record' && schema.kind !== 'object') return decode(schema, raw)
+  if (!isPlain(raw)) return undefined
+  const { fields, item } = schema
+  const names = schema.kind === 'record' ? Object.keys(raw) : Object.keys(fields)
+  const result: Record<string, unknown> = {}
+  for (const name of names) {
+    const field = fields[name] ?? item
+    const value = readOr(field, Object.hasOwn(raw, name) ? raw[name] : undefined)
+    if (value !== undefined) result[name] = value
+    // Half a cursor is none.
+    else if (field !== item && !field.isOptional) return undefined
+  }
+  return result
+}
+
+/** As `read`, with what stands for a value that is absent or does not fit. */
+const readOr = (schema: Schema, raw: unknown): unknown => {
+  const value = raw === null && schema.isNullable ? null : read(schema, raw)
+  return value === undefined ? fallback(schema) : value
 }
 
 const refuseBytes = (schema: Schema, path: readonly string[]): void => {
@@ -80,21 +59,27 @@ const refuseBytes = (schema: Schema, path: readonly string[]): void => {
 
 /** Throws `INVALID_SCHEMA`. Without a shape, states are shown as they come and nothing can be written. */
 export const presenceCodec = (shape: PresenceShape | undefined): PresenceCodec => {
-  if (shape === undefined) {
-    return { keys: undefined, encode: (key) => unknownKey(PATH, key, {}), decode: (_key, raw) => raw }
+  const schemas: PresenceShape = Object.assign(Object.create(null), shape)
+  checkShape(schemas, PATH)
+  for (const [key, schema] of Object.entries(schemas)) refuseBytes(schema, [...PATH, key])
+  const keys = Object.keys(schemas)
+  const encode = (patch: Plain, state: Plain): Plain => {
+    const next = { ...state }
+    for (const [key, given] of Object.entries(patch)) {
+      const schema = schemas[key] ?? unknownKey(PATH, key, schemas)
+      const value = parse(schema, given, [...PATH, key], newId)
+      if (value === undefined) delete next[key]
+      else next[key] = value
+    }
+    return next
   }
-  checkShape(shape, PATH)
-  for (const [key, schema] of Object.entries(shape)) refuseBytes(schema, [...PATH, key])
-  const schemas = new Map(Object.entries(shape))
   return {
-    keys: [...schemas.keys()],
-    encode: (key, value) => {
-      const schema = schemas.get(key)
-      return schema === undefined ? unknownKey(PATH, key, shape) : parse(schema, value, [...PATH, key], newId)
-    },
+    keys: shape && keys,
+    start: (initial) => encode({ ...Object.fromEntries(keys.map((key) => [key, undefined])), ...initial }, {}),
+    encode,
     decode: (key, raw) => {
-      const schema = schemas.get(key)
-      return schema === undefined ? raw : decode(schema, raw)
+      const schema = schemas[key]
+      return schema === undefined ? raw : readOr(schema, raw)
     },
   }
 }

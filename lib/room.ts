@@ -72,51 +72,46 @@ export interface Room<St extends StoreHandle = StoreHandle, PS extends PresenceS
 /** Time between the last `leave` and the end of the connection, in milliseconds. */
 const GRACE = 250
 
-/** What the `Room`s of one store share. */
-interface Core {
+/** A store's room, and what is kept of it between two connections. */
+interface Place {
   readonly room: string
+  readonly known: KnownRoom
+  core: Core | undefined
+}
+
+/** What those share who connected one store. */
+interface Core {
   readonly address: string
   readonly presence: Presence
   holders: number
+  graceTimer: ReturnType<typeof setTimeout> | undefined
   connect(): void
   disconnect(): void
   close(): void
-  graceTimer: ReturnType<typeof setTimeout> | undefined
-}
-
-/** What a store remembers of its room when it leaves it. */
-interface Place {
-  readonly room: string
-  core: Core | undefined
-  readonly known: KnownRoom
 }
 
 const places = new WeakMap<StoreHandle, Place>()
 
-const PROTOCOLS: Readonly<Record<string, string>> = { 'ws:': 'ws:', 'wss:': 'wss:', 'http:': 'ws:', 'https:': 'wss:' }
-
 const parseAddress = (url: string | URL): URL => {
-  let address: URL
+  let address: URL | undefined
   try {
-    // There is a page to be relative to only in a browser.
-    address = new URL(url, (globalThis as { location?: Location }).location?.href)
-  } catch (cause) {
-    throw new TuttiError('UNSUPPORTED', `The url "${url}" is not an address`, { cause, hint: 'Write ws://host:port.' })
+    // Only in a browser is there a page to be relative to.
+    address = new URL(url, globalThis.location?.href)
+    address.protocol = address.protocol.replace('http', 'ws')
+    address.hash = ''
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
   }
-  const protocol = PROTOCOLS[address.protocol]
-  if (protocol === undefined) {
-    throw new TuttiError('UNSUPPORTED', `The url "${url}" is not one of ws:, wss:, http: or https:`, {
-      hint: `Did you mean ws://${url}?`,
-    })
-  }
-  address.protocol = protocol
-  address.hash = ''
-  return address
+  if (address !== undefined && /^wss?:$/.test(address.protocol)) return address
+  throw new TuttiError('UNSUPPORTED', `"${url}" is no address of a server`, { hint: 'Such is ws://localhost:1234.' })
 }
 
-const parseNumber = (name: string, value: number | undefined): void => {
-  if (value === undefined || (Number.isFinite(value) && value >= 0)) return
-  throw new TuttiError('INVALID_OPTION', `${name} is ${value}; expected milliseconds, 0 or more`)
+const parseMilliseconds = (options: Readonly<Record<string, number | undefined>>): void => {
+  for (const [name, value = 0] of Object.entries(options)) {
+    if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) {
+      throw new TuttiError('INVALID_OPTION', `${name} is ${value}; expected milliseconds`)
+    }
+  }
 }
 
 /**
@@ -129,43 +124,33 @@ const createAwareness = (doc: Doc): Awareness => {
   return awareness
 }
 
-const createCore = (place: Place, store: StoreHandle, address: URL, options: ConnectOptions): Core => {
+const createCore = (store: StoreHandle, place: Place, address: URL, options: ConnectOptions): Core => {
   const { onDestroy, report } = internals(store)
+  const { schema, initial = {}, throttle = 50 } = options.presence ?? {}
+  const codec = presenceCodec(schema)
+  const own = codec.start(initial)
+  // Runs a timer from here on: nothing may throw any more.
   const awareness = createAwareness(store.doc)
-  const { presence, stop } = createPresence({
-    codec: presenceCodec(options.presence?.schema),
-    initial: options.presence?.initial ?? {},
-    throttle: options.presence?.throttle ?? 50,
-    awareness,
-  })
+  const { presence, stop } = createPresence({ codec, own, throttle, awareness })
   let connection: Connection | undefined
   const core: Core = {
-    room: place.room,
     address: address.href,
     presence,
     holders: 0,
     graceTimer: undefined,
     connect: () => {
-      const WebSocket = options.WebSocket ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket
+      const WebSocket = options.WebSocket ?? (globalThis.WebSocket as WebSocketClass | undefined)
       if (WebSocket === undefined) {
         report(
-          new TuttiError('UNSUPPORTED', 'There is no WebSocket here', {
-            hint: "On Node before 22, pass one: connect(store, { …, WebSocket }) with import WebSocket from 'ws'.",
+          new TuttiError('UNSUPPORTED', 'there is no WebSocket here', {
+            hint: 'On Node before 22 install ws and give connect its class as the option WebSocket.',
           }),
         )
         return
       }
-      connection ??= openConnection({
-        store,
-        server: `${address.origin}${address.pathname}`,
-        params: Object.fromEntries(address.searchParams),
-        path: encodeRoomPath(place.room),
-        awareness,
-        known: place.known,
-        WebSocket,
-        tabs: options.tabs ?? true,
-        backoff: options.backoff,
-      })
+      const { backoff, tabs = true } = options
+      const path = encodeRoomPath(place.room)
+      connection ??= openConnection({ store, address, path, awareness, known: place.known, WebSocket, tabs, backoff })
       connection.connect()
     },
     disconnect: () => connection?.disconnect(),
@@ -183,65 +168,61 @@ const createCore = (place: Place, store: StoreHandle, address: URL, options: Con
   return core
 }
 
+/** Calls `listener` after each change of what `read` reads, from the next one on. */
+const watch = (read: () => unknown, listener: () => void): (() => void) => {
+  let isFirst = true
+  return effect(() => {
+    read()
+    if (isFirst) isFirst = false
+    else {
+      try {
+        untracked(listener)
+      } catch (error) {
+        rethrow(error)
+      }
+    }
+  })
+}
+
 /** One caller's hold on a core. */
 const hold = <St extends StoreHandle, PS extends PresenceShape>(store: St, place: Place, core: Core): Room<St, PS> => {
-  const { persistence } = internals(store)
+  const { status } = store
   const ends = new Set<() => void>()
-  let left = false
+  let isLeft = false
   core.holders++
   clearTimeout(core.graceTimer)
 
   const leave = (): void => {
-    if (left) return
-    left = true
+    if (isLeft) return
+    isLeft = true
     for (const end of ends) end()
     core.holders--
     if (core.holders === 0 && place.core === core) core.graceTimer = setTimeout(core.close, GRACE)
   }
-  const check = (): void => {
-    if (left || place.core !== core) {
-      throw new TuttiError('DESTROYED', `The room "${core.room}" was left`, { hint: 'Call connect(store, …) again.' })
-    }
+  const held = (): Core => {
+    if (!isLeft && place.core === core) return core
+    throw new TuttiError('DESTROYED', `the room "${place.room}" was left`, { hint: 'Call connect(store, …) again.' })
   }
-  /** Runs `listener` on each change that `read` sees, from the next one on. */
-  const watch = (read: () => unknown, listener: () => void): (() => void) => {
-    let first = true
-    return effect(() => {
-      read()
-      if (first) first = false
-      else {
-        untracked(() => {
-          try {
-            listener()
-          } catch (error) {
-            rethrow(error)
-          }
-        })
-      }
-    })
-  }
+  const listen = ({ error, status: changed }: Partial<RoomEvents>): (() => void) =>
+    error === undefined
+      ? watch(
+          () => Object.values(status),
+          () => changed?.(status),
+        )
+      : watch(
+          () => status.error,
+          () => status.error && error(status.error),
+        )
 
   return {
-    name: core.room,
+    name: place.room,
     store,
-    status: store.status,
+    status,
     // The core was made with this caller's schema, or with that of the one who came first.
     presence: core.presence as unknown as Room<St, PS>['presence'],
     on: (event, listener) => {
-      check()
-      const { status } = store
-      const stop =
-        event === 'error'
-          ? watch(
-              () => status.error,
-              () => {
-                if (status.error !== null) (listener as RoomEvents['error'])(status.error)
-              },
-            )
-          : watch(
-              () => Object.values(status),
-              () => (listener as RoomEvents['status'])(status),
-            )
+      held()
+      const stop = listen({ [event]: listener })
       const end = (): void => {
         stop()
         ends.delete(end)
@@ -249,19 +230,13 @@ const hold = <St extends StoreHandle, PS extends PresenceShape>(store: St, place
       ends.add(end)
       return end
     },
-    connect: () => {
-      check()
-      core.connect()
-    },
-    disconnect: () => {
-      check()
-      core.disconnect()
-    },
+    connect: () => held().connect(),
+    disconnect: () => held().disconnect(),
     leave,
     reset: async () => {
       leave()
       if (place.core === core) core.close()
-      await persistence?.clear()
+      await internals(store).persistence?.clear()
     },
   }
 }
@@ -289,37 +264,36 @@ export const connect = <St extends StoreHandle, const PS extends PresenceShape =
   store: St,
   options: ConnectOptions<PS>,
 ): Room<St, PS> => {
-  const { room } = options
-  if (internals(store).destroyed) throw new TuttiError('DESTROYED', 'This store was destroyed')
-  const problem = typeof room === 'string' ? roomNameProblem(room) : `it is of type ${typeof room}`
+  const { room, presence, backoff } = options
+  const { destroyed, status } = internals(store)
+  if (destroyed) throw new TuttiError('DESTROYED', 'this store was destroyed')
+  const problem = typeof room === 'string' ? roomNameProblem(room) : 'it is no string'
   if (problem !== undefined) {
-    throw new TuttiError('INVALID_ROOM', `"${room}" is not a room name: ${problem}`, {
-      hint: 'Expected 1–255 bytes of UTF-8, such as board/42.',
-    })
+    throw new TuttiError('INVALID_ROOM', `"${room}" is no name of a room: ${problem}`, { hint: 'Such is board/42.' })
   }
   const address = parseAddress(options.url)
-  parseNumber('presence.throttle', options.presence?.throttle)
-  parseNumber('backoff.min', options.backoff?.min)
-  parseNumber('backoff.max', options.backoff?.max)
+  parseMilliseconds({
+    'presence.throttle': presence?.throttle,
+    'backoff.min': backoff?.min,
+    'backoff.max': backoff?.max,
+  })
 
-  const place = places.get(store) ?? { room, core: undefined, known: {} }
-  if (place.room !== room) {
-    throw new TuttiError('INVALID_OPTION', `This store belongs to the room "${place.room}", not "${room}"`, {
-      hint: 'Make a store for each room.',
-    })
+  const place = places.get(store) ?? { room, known: {}, core: undefined }
+  const clash =
+    place.room !== room
+      ? `the room "${place.room}"`
+      : place.core?.holders && place.core.address !== address.href
+        ? `the connection to ${place.core.address}`
+        : undefined
+  if (clash !== undefined) {
+    throw new TuttiError('INVALID_OPTION', `this store has ${clash}`, { hint: 'Leave it, or make another store.' })
   }
+  if (place.core?.address !== address.href) place.core?.close()
+  // A core does not know the type of its schema.
+  const core = place.core ?? createCore(store, place, address, options as unknown as ConnectOptions)
   places.set(store, place)
-  if (place.core !== undefined && place.core.address !== address.href) {
-    if (place.core.holders > 0) {
-      throw new TuttiError('INVALID_OPTION', `This store is connected by ${place.core.address}, not ${address.href}`, {
-        hint: 'Leave that room first.',
-      })
-    }
-    place.core.close()
-  }
-  const core = place.core ?? createCore(place, store, address, options as unknown as ConnectOptions)
   const held = hold<St, PS>(store, place, core)
-  const connection = internals(store).status.connection.peek()
+  const connection = status.connection.peek()
   if (options.connect !== false && (connection === 'idle' || connection === 'disconnected')) core.connect()
   return held
 }

@@ -224,7 +224,8 @@ export class Node {
 const absent = (schema: Schema, raw: unknown): null | undefined =>
   raw === null && schema.isNullable ? null : undefined
 
-const fallback = (schema: Schema): unknown => {
+/** The default of a schema as reading gives it. */
+export const fallback = (schema: Schema): unknown => {
   const value = schema.fallback instanceof Date ? +schema.fallback : schema.fallback
   return value === null || value === undefined ? value : decode(schema, value)
 }
@@ -238,7 +239,7 @@ const freeze = (value: unknown): unknown => {
 }
 
 /** The value that a stored one stands for; `undefined` if it does not fit. */
-const decode = (schema: Schema, raw: unknown): unknown => {
+export const decode = (schema: Schema, raw: unknown): unknown => {
   switch (schema.kind) {
     case 'number':
       return Number.isFinite(raw) ? raw : undefined

@@ -150,6 +150,8 @@ describe('opening', () => {
     ['a//b', 'INVALID_ROOM'],
     ['a/../b', 'INVALID_ROOM'],
     ['x'.repeat(256), 'INVALID_ROOM'],
+    ['half a pair \ud83d', 'INVALID_ROOM'],
+    [5 as unknown as string, 'INVALID_ROOM'],
   ])('refuses the room name %j', (room, code) => {
     expect(() => join({ room })).toThrow(expect.objectContaining({ code }))
   })
@@ -163,6 +165,19 @@ describe('opening', () => {
   it('refuses options that are no milliseconds', () => {
     expect(() => join({ backoff: { min: -1 } })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }))
     expect(() => join({ backoff: { max: Number.NaN } })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }))
+  })
+
+  it('leaves nothing running after a presence that does not fit', () => {
+    vi.useFakeTimers()
+    const store = newStore()
+    opened.push(() => store.destroy())
+    const presence = { schema: { name: s.string() }, initial: {} as { name: string } }
+    const open = (): unknown => connect(store, { url: server.url, room: 'a', WebSocket, presence })
+    expect(open).toThrow(expect.objectContaining({ code: 'INVALID_VALUE', path: ['presence', 'name'] }))
+    expect(open).toThrow(expect.objectContaining({ code: 'INVALID_VALUE' }))
+    expect(vi.getTimerCount()).toBe(0)
+    // Nor does it bind the store to that room.
+    connect(store, { url: server.url, room: 'b', WebSocket, connect: false }).leave()
   })
 
   it('stays idle with UNSUPPORTED where there is no WebSocket, and throws nothing', () => {

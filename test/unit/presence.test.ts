@@ -39,7 +39,8 @@ const present = <PS extends PresenceShape>(
   initial: Input<PS>,
   { awareness = newAwareness(), throttle = 50 } = {},
 ) => {
-  const { presence, stop } = createPresence({ codec: presenceCodec(schema), initial, throttle, awareness })
+  const codec = presenceCodec(schema)
+  const { presence, stop } = createPresence({ codec, own: codec.start(initial), throttle, awareness })
   ended.push(stop)
   return { presence: presence as unknown as Presence<Snapshot<PS>, Partial<Input<PS>>>, awareness, stop }
 }
@@ -298,7 +299,7 @@ describe('others', () => {
     const awareness = newAwareness()
     const { presence, stop } = createPresence({
       codec: presenceCodec(undefined),
-      initial: {},
+      own: {},
       throttle: 50,
       awareness,
     })
