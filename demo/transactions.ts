@@ -4,7 +4,7 @@ import type { DemoStore } from './schema.ts'
 
 /**
  * Where a change came from: this desk, its undo, this device's copy, a member of the room by name, `server` for a
- * writer that is no member (a back end), `sync` for several at once, as after being away.
+ * writer that is no member (a back end), `sync` for what the server had before, or for several writers at once.
  */
 export type Origin = 'local' | 'undo' | 'device' | 'server' | 'sync' | { readonly member: string }
 
@@ -46,6 +46,9 @@ const rootsOf = (transaction: Y.Transaction, doc: Y.Doc): string[] => {
 const originOf = (transaction: Y.Transaction, room: DemoRoom): Origin => {
   if (transaction.origin instanceof Y.UndoManager) return 'undo'
   if (transaction.local) return 'local'
+  // The connection opens after this device's copy was read.
+  if (!room.status.persisted) return 'device'
+  if (!room.status.synced) return 'sync'
   const writers = writersOf(transaction)
   if (writers.length !== 1) return 'sync'
   const member = room.presence.members.find((each) => each.id === writers[0])
@@ -61,8 +64,7 @@ export const followTransactions = (store: DemoStore, room: DemoRoom): Transactio
     count += 1
     const entry = {
       number: count,
-      // Before the first sync all that comes is what this device kept.
-      origin: !transaction.local && !store.status.synced ? 'device' : originOf(transaction, room),
+      origin: originOf(transaction, room),
       bytes: update.byteLength,
       roots: rootsOf(transaction, doc),
     } satisfies LoggedTransaction

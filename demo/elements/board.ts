@@ -12,7 +12,8 @@ export class BoardElement extends CountedElement {
     controls,
     css`
       :host {
-        --note-width: 132px;
+        /* Three beside each other, down to the narrowest desk. */
+        --note-width: clamp(96px, 27.5cqi, 132px);
         --note-height: 104px;
         display: block;
         block-size: var(--board-height);
@@ -49,10 +50,15 @@ export class BoardElement extends CountedElement {
         white-space: nowrap;
         text-overflow: ellipsis;
       }
-      @media (width < 600px) {
-        :host {
-          --note-width: 100px;
-          --note-height: 100px;
+      .touch {
+        display: none;
+      }
+      @media (hover: none) {
+        .keys {
+          display: none;
+        }
+        .touch {
+          display: inline;
         }
       }
     `,
@@ -87,7 +93,7 @@ export class BoardElement extends CountedElement {
         )}
         ${ids.length === 0 ? this.#renderEmpty() : ''}
       </div>
-      <p class="hint">${HINT}</p>
+      ${HINT}
     `
   }
   // #endregion
@@ -149,6 +155,11 @@ export class BoardElement extends CountedElement {
   // #endregion
 }
 
-const HINT = 'Drag, or Shift and arrow keys to move. Enter or a click writes, Delete removes.'
+const HINT = html`
+  <p class="hint">
+    <span class="keys">Drag, or Shift and arrow keys to move. Enter or a click writes, Delete removes.</span>
+    <span class="touch">Drag a note to move it, tap it to write.</span>
+  </p>
+`
 
 customElements.define('demo-board', BoardElement)

@@ -69,7 +69,7 @@ export class PanelElement extends LitElement {
         }
         ::slotted([slot='actions']) {
           flex: 1 0 100%;
-          padding-block-end: 8px;
+          padding: 0 4px 8px;
         }
       }
       .pages {

@@ -46,6 +46,11 @@ export class PushElement extends DemoElement {
         font-size: var(--size-s);
         color: var(--ink-soft);
       }
+      @container (width < 440px) {
+        .answer {
+          order: 1;
+        }
+      }
       pre {
         margin: 0;
         padding: 2px 16px 12px;

@@ -9,9 +9,9 @@ const explanation = ({ room }: Desk): string => {
     case 'denied':
       return `${error?.code ?? ''}: ${error?.message ?? ''} ${error?.hint ?? ''}`
     case 'disconnected':
-      return 'You cut the wire. What you change waits here and is kept on this device.'
+      return 'You cut the wire. What you change waits on this device.'
     case 'reconnecting':
-      return 'The server does not answer. What you change waits here and is kept on this device.'
+      return 'No answer from the server. What you change waits on this device.'
     case 'connected':
       if (error !== null) return `${error.code}: ${error.message} ${error.hint}`
       if (!synced) return 'Fetching what the server has.'
@@ -77,16 +77,15 @@ export class StatusElement extends CountedElement {
       p {
         grid-column: 1 / -1;
         margin: 0;
-        block-size: 36px;
+        min-block-size: 36px;
         font-size: var(--size-s);
         line-height: 18px;
         color: var(--ink-soft);
-        overflow: hidden;
         text-wrap: pretty;
       }
-      @container (width > 460px) {
+      @container (width > 410px) {
         p {
-          block-size: 18px;
+          min-block-size: 18px;
         }
       }
     `,

@@ -162,7 +162,7 @@ export class WireElement extends DemoElement {
       }
       @media (width < 1080px) {
         .picture {
-          block-size: 104px;
+          block-size: 92px;
         }
         table {
           display: none;
@@ -244,7 +244,7 @@ export class WireElement extends DemoElement {
 
   /** Height of the wire in the picture (px): as deep as the box of the back end leaves it on a wide screen. */
   #middle(): number {
-    return matchMedia('(width < 1080px)').matches ? 44 : 304
+    return matchMedia('(width < 1080px)').matches ? 40 : 304
   }
 
   #scene(): Scene {

@@ -44,6 +44,8 @@ export class WirePainter {
   readonly #scheme = matchMedia('(prefers-color-scheme: dark)')
   readonly #calm = matchMedia('(prefers-reduced-motion: reduce)')
   readonly #lastLabel = new Map<string, number>()
+  /** When the last dot towards the server arrives there, by side and kind. */
+  readonly #arrivals = new Map<string, number>()
   #scene: Scene = { links: { a: 'lost', b: 'lost' }, waiting: { a: 0, b: 0 }, server: 'there' }
   #dots: Dot[] = []
   #frame = 0
@@ -70,20 +72,34 @@ export class WirePainter {
     this.#wake()
   }
 
+  /**
+   * Shows something that has just passed. Dots travel far slower than frames do, so one that follows from another
+   * starts when that one has arrived: an acknowledgement after its update, the other desk's copy after the server has it.
+   */
   add(passing: Passing): void {
     const now = performance.now()
+    const life = this.#life()
+    const start = Math.min(
+      now + life,
+      Math.max(now, ...causesOf(passing).map((cause) => this.#arrivals.get(cause) ?? 0)),
+    )
+    if (passing.lane === 'out') this.#arrivals.set(`${passing.side} ${passing.kind}`, now + life)
     const lane = passing.side + passing.lane
-    const labelled = now - (this.#lastLabel.get(lane) ?? Number.NEGATIVE_INFINITY) > LABEL_SPACE
-    if (labelled && passing.bytes > 0) this.#lastLabel.set(lane, now)
+    const labelled = start - (this.#lastLabel.get(lane) ?? Number.NEGATIVE_INFINITY) > LABEL_SPACE
+    if (labelled && passing.bytes > 0) this.#lastLabel.set(lane, start)
     const still = ((this.#dots.length * 0.381966) % 1) * 0.7 + 0.15
     this.#dots.push({
       ...passing,
-      start: now,
+      start,
       label: labelled && passing.bytes > 0 ? String(passing.bytes) : '',
       still,
     })
     if (this.#dots.length > MOST_DOTS) this.#dots.shift()
     this.#wake()
+  }
+
+  #life(): number {
+    return this.#calm.matches ? STILL : TRAVEL
   }
 
   #recolour = (): void => {
@@ -139,7 +155,7 @@ export class WirePainter {
     context.clearRect(0, 0, width, height)
     const middle = this.#middle()
     const radius = height < 200 ? 16 : RADIUS
-    const life = this.#calm.matches ? STILL : TRAVEL
+    const life = this.#life()
     this.#dots = this.#dots.filter((dot) => now - dot.start < life)
 
     this.#paintLine(context, width / 2, 0, width / 2, middle - radius, colours.rule, [])
@@ -268,13 +284,16 @@ export class WirePainter {
     colours: Colours,
   ) {
     const age = (now - dot.start) / life
+    if (age < 0) return
     const way = this.#calm.matches ? dot.still : ease(age)
     const part = dot.lane === 'out' ? way : 1 - way
     context.globalAlpha = Math.min(1, age * 8, (1 - age) * 6)
     const place = this.#place(dot, part, width, middle, radius)
     context.fillStyle = colours[dot.kind]
     context.strokeStyle = colours[dot.kind]
-    if (dot.kind === 'ack') paintTick(context, place.x, place.y)
+    // Between the lanes, where no dot covers it.
+    if (dot.kind === 'ack')
+      paintTick(context, place.x + (dot.side === 'push' ? 12 : 0), dot.side === 'push' ? place.y : middle)
     else {
       context.beginPath()
       context.arc(place.x, place.y, dotRadius(dot.bytes), 0, 2 * Math.PI)
@@ -295,6 +314,14 @@ export class WirePainter {
     const x = part * (width / 2 - radius)
     return { x: side === 'a' ? x : width - x, y: lane === 'out' ? middle - LANE : middle + LANE }
   }
+}
+
+/** What a dot towards a desk may follow from. */
+const causesOf = ({ side, lane, kind }: Passing): string[] => {
+  if (lane === 'out') return []
+  if (kind === 'ack') return side === 'push' ? ['push push'] : [`${side} document`]
+  if (kind === 'document') return ['push push', side === 'a' ? 'b document' : 'a document', `${side} document`]
+  return [`a ${kind}`, `b ${kind}`]
 }
 
 const crisp = (value: number): number => Math.round(value) + 0.5

@@ -355,17 +355,20 @@ describeBrowser('the demo', () => {
 
   test('does not move what is shown already', async () => {
     const page = await openDemo()
-    const shift = await page.evaluate(
-      () =>
-        new Promise<number>((resolve) => {
-          new PerformanceObserver((list) => {
-            resolve(list.getEntries().reduce((sum, entry) => sum + (entry as unknown as { value: number }).value, 0))
-          }).observe({ type: 'layout-shift', buffered: true })
-          // No entry at all: nothing moved.
-          setTimeout(() => resolve(0), 300)
-        }),
-    )
-    expect(shift).toBeLessThan(0.01)
+    const shifts = await page.evaluate(async () => {
+      const seen: number[] = []
+      const take = (entries: PerformanceEntryList): void => {
+        // TypeScript's library has no type for this kind of entry.
+        for (const entry of entries) seen.push((entry as unknown as { value: number }).value)
+      }
+      const observer = new PerformanceObserver((list) => take(list.getEntries()))
+      observer.observe({ type: 'layout-shift', buffered: true })
+      // What came before is delivered with the next frames.
+      for (let frame = 0; frame < 3; frame += 1) await new Promise((resolve) => requestAnimationFrame(resolve))
+      take(observer.takeRecords())
+      return seen
+    })
+    expect(Math.max(0, ...shifts)).toBeLessThan(0.01)
   })
 
   test('keeps renders unlit under reduced motion until asked', async () => {
