@@ -9,7 +9,7 @@ export interface StatusWords {
 const unsaved = (count: number): string => (count === 0 ? '' : `, ${count} unsaved`)
 
 /** Whole seconds left until `at`, never below 1: "in 0 s" says nothing. */
-export const secondsUntil = (at: number, now: number): number => Math.max(1, Math.ceil((at - now) / 1000))
+const secondsUntil = (at: number, now: number): number => Math.max(1, Math.ceil((at - now) / 1000))
 
 // #region status
 /** What the pill says, from nothing but `store.status`. `now` in ms since 1970. */

@@ -38,7 +38,8 @@ export class NoteElement extends CountedElement {
         user-select: none;
         outline-offset: 0;
       }
-      :host(:focus-visible) {
+      :host(:focus-visible),
+      :host([editing]) {
         outline: 2px solid var(--accent);
         outline-offset: 2px;
       }
@@ -91,13 +92,14 @@ export class NoteElement extends CountedElement {
         pointer-events: none;
         scrollbar-width: none;
       }
+      /* The note shows it: see [editing]. */
+      textarea:focus-visible {
+        outline: none;
+      }
       textarea:focus {
         pointer-events: auto;
         cursor: text;
         user-select: text;
-      }
-      :host(:focus-within:has(textarea:focus)) {
-        box-shadow: inset 0 0 0 1px var(--ink);
       }
     `,
   ]
@@ -130,23 +132,33 @@ export class NoteElement extends CountedElement {
   // #region note
   override render() {
     const { colour, x, y, layer, text } = this.note
-    this.style.cssText = `z-index:${layer}; background:var(--note-${colour})`
-    if (this.#drag === undefined) this.showAt(x, y)
-    else this.#showDrag(this.#drag)
+    this.style.background = `var(--note-${colour})`
+    this.style.zIndex = String(layer)
     this.ariaLabel = text.toString() || 'empty note'
-    this.dataset.note = this.noteId
+    this.showAt(x, y)
     return html`
-      <div class="bar">
-        <button title="Next colour" aria-label="Colour: ${colour}. Take the next" @click=${this.#nextColour}>${DROP}</button>
-        <button title="Delete" aria-label="Delete this note" @click=${this.#delete}>${CROSS}</button>
-      </div>
-      <textarea tabindex="-1" aria-label="Text of the note" spellcheck="false" @blur=${this.#onBlur}></textarea>
+      ${this.#renderBar(colour)}
+      <textarea tabindex="-1" aria-label="Text" @focus=${this.#onFocus} @blur=${this.#onBlur}></textarea>
+      <span class="visually-hidden" role="status"></span>
     `
   }
   // #endregion
 
+  #renderBar(colour: NoteColour) {
+    const label = `Colour: ${colour}. Take the next`
+    return html`
+      <div class="bar">
+        <button title="Next colour" aria-label=${label} @click=${this.#nextColour}>${DROP}</button>
+        <button title="Delete" aria-label="Delete this note" @click=${this.#delete}>${CROSS}</button>
+      </div>
+    `
+  }
+
   protected override updated(changed: PropertyValues): void {
     super.updated(changed)
+    this.dataset.note = this.noteId
+    // The document may have moved it while it is in somebody's hand here.
+    if (this.#drag?.moved) this.#showDrag(this.#drag)
     this.#bind()
   }
 
@@ -197,8 +209,20 @@ export class NoteElement extends CountedElement {
     this.dispatchEvent(new CustomEvent('note-delete', { bubbles: true, composed: true, detail: this.noteId }))
   }
 
+  #onFocus(): void {
+    this.toggleAttribute('editing', true)
+  }
+
   #onBlur(): void {
-    window.getSelection()?.removeAllRanges()
+    this.toggleAttribute('editing', false)
+  }
+
+  /** Tells those who don't see it where the note is now. */
+  #tellPlace(): void {
+    const { x, y } = this.note
+    const words = `${Math.round(x * 100)} percent across, ${Math.round(y * 100)} percent down`
+    const status = this.renderRoot.querySelector('[role=status]')
+    if (status) status.textContent = words
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -211,6 +235,7 @@ export class NoteElement extends CountedElement {
     const [dx, dy] = DIRECTIONS[event.key] ?? [0, 0]
     if (event.shiftKey && (dx !== 0 || dy !== 0)) {
       this.place(this.note.x + dx * STEP, this.note.y + dy * STEP)
+      this.#tellPlace()
     } else if (event.key === 'Enter') this.edit()
     else if (event.key === 'Delete' || event.key === 'Backspace') this.#delete()
     else return

@@ -1,8 +1,10 @@
 import { css, html } from 'lit'
-import { repeat } from 'lit/directives/repeat.js'
 import type { Desk } from '../desk.ts'
 import { HUE_NAMES, HUES, rememberPerson } from '../person.ts'
 import { CountedElement, controls, memberColours } from './demoElement.ts'
+
+/** More members than this are told by their number. */
+const MOST_SHOWN = 6
 
 const hueAt = (place: number): number => HUES[place] ?? HUES[0]!
 
@@ -80,8 +82,13 @@ export class PeopleElement extends CountedElement {
         display: flex;
         align-items: center;
         gap: 6px;
-        min-inline-size: 0;
+        min-inline-size: 28px;
         white-space: nowrap;
+      }
+      .name {
+        min-inline-size: 0;
+        overflow: hidden;
+        text-overflow: ellipsis;
       }
       .alone {
         color: var(--ink-soft);
@@ -109,7 +116,7 @@ export class PeopleElement extends CountedElement {
         border-radius: 50%;
         background: var(--member);
       }
-      .hues button[aria-checked='true'] {
+      .hues button[aria-pressed='true'] {
         box-shadow: 0 0 0 2px var(--sheet), 0 0 0 4px var(--member);
       }
     `,
@@ -141,10 +148,10 @@ export class PeopleElement extends CountedElement {
   override render() {
     // #region people
     const { self, others } = this.desk.room.presence
-    const list = others.map(
+    const list = others.slice(0, MOST_SHOWN).map(
       ({ id, state }) => html`
         <li class="member" style=${memberStyle(state.hue)} data-member=${id}>
-          <span class="badge" aria-hidden="true">${initials(state.name)}</span>${state.name}
+          <span class="badge" aria-hidden="true">${initials(state.name)}</span><span class="name">${state.name}</span>
         </li>
       `,
     )
@@ -160,19 +167,17 @@ export class PeopleElement extends CountedElement {
       </div>
       ${
         others.length === 0
-          ? html`<span class="alone">${connection === 'connected' ? 'Nobody else is here.' : 'Without the wire you see nobody.'}</span>`
-          : html`<ul aria-label="Others in the room">${repeat(
-              others,
-              (member) => member.id,
-              (_member, at) => list[at],
-            )}</ul>`
+          ? html`<span class="alone">${connection === 'connected' ? 'Nobody else is here.' : 'Nobody in sight.'}</span>`
+          : html`<ul aria-label="Others in the room">
+              ${list}${others.length > MOST_SHOWN ? html`<li>${others.length - MOST_SHOWN} more</li>` : ''}
+            </ul>`
       }
       <div id="hues" popover @beforetoggle=${this.#place}>
-        <div class="hues" role="radiogroup" aria-label="Your colour">
+        <div class="hues" role="group" aria-label="Your colour">
           ${HUE_NAMES.map(
             (name, place) => html`
-              <button class="member" role="radio" style=${memberStyle(place)} title=${name} aria-label=${name}
-                aria-checked=${place === self.hue} @click=${() => this.#recolour(place)}></button>
+              <button class="member" style=${memberStyle(place)} title=${name} aria-label=${name}
+                aria-pressed=${place === self.hue} @click=${() => this.#recolour(place)}></button>
             `,
           )}
         </div>

@@ -83,6 +83,11 @@ export class StatusElement extends CountedElement {
         color: var(--ink-soft);
         text-wrap: pretty;
       }
+      @container (width <= 410px) {
+        .words {
+          font-size: var(--size-s);
+        }
+      }
       @container (width > 410px) {
         p {
           min-block-size: 18px;

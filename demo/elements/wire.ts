@@ -1,7 +1,6 @@
 import { css, html } from 'lit'
 import type { Desk, Side } from '../desk.ts'
 import type { Frame, FrameKind } from '../traffic.ts'
-import { secondsUntil } from '../words.ts'
 import { controls, DemoElement } from './demoElement.ts'
 import { type Link, type Scene, WirePainter } from './wirePainter.ts'
 
@@ -85,6 +84,9 @@ export class WireElement extends DemoElement {
         font-size: 12px;
         line-height: 16px;
         font-variant-numeric: tabular-nums;
+      }
+      .waiting {
+        display: block;
       }
       .a {
         inset-inline-start: 0;
@@ -172,7 +174,8 @@ export class WireElement extends DemoElement {
           line-height: 16px;
           font-size: 12px;
         }
-        .server small {
+        .server small,
+        .waiting {
           display: none;
         }
       }
@@ -293,21 +296,19 @@ const shortBytes = (bytes: number): string => {
   return bytes < 1_000_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`
 }
 
-const endWords = ({ room, side }: Desk): string => {
-  const { connection, unsyncedChanges, retryAt } = room.status
-  const waiting = unsyncedChanges === 0 || connection === 'connected' ? '' : `, ${unsyncedChanges} waiting`
-  switch (connection) {
-    case 'connected':
-      return side.toUpperCase()
-    case 'disconnected':
-      return `${side.toUpperCase()} cut${waiting}`
-    case 'denied':
-      return `${side.toUpperCase()} not allowed`
-    default: {
-      const when = retryAt === null ? '' : ` in ${secondsUntil(retryAt, Date.now())} s`
-      return connection === 'reconnecting' ? `reconnecting${when}${waiting}` : 'connecting'
-    }
-  }
+const CONNECTION_WORDS: Readonly<Record<Desk['room']['status']['connection'], string>> = {
+  idle: 'not connected',
+  connecting: 'connecting',
+  connected: '',
+  reconnecting: 'reconnecting',
+  disconnected: 'cut',
+  denied: 'not allowed',
+}
+
+const endWords = ({ room, side }: Desk) => {
+  const { connection, unsyncedChanges } = room.status
+  const waiting = unsyncedChanges === 0 || connection === 'connected' ? '' : `${unsyncedChanges} waiting`
+  return html`${side.toUpperCase()} ${CONNECTION_WORDS[connection]}<span class="waiting">${waiting}</span>`
 }
 
 customElements.define('demo-wire', WireElement)

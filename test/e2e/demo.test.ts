@@ -120,7 +120,7 @@ describeBrowser('the demo', () => {
     await says(page, 'a', 'offline, 1 unsaved')
     await moveByKeys(page, 'a', 'doors', 'Shift+ArrowDown')
     await says(page, 'a', 'offline, 2 unsaved')
-    expect(await page.locator('demo-wire .end.a').textContent()).toBe('A cut, 2 waiting')
+    expect(await page.locator('demo-wire .end.a').textContent()).toBe('A cut2 waiting')
     await editNote(page, 'b', 'doors', ' sharp')
     await desk(page, 'b').getByRole('button', { name: 'Add note' }).click()
     await page.keyboard.type('made by B')
@@ -238,6 +238,7 @@ describeBrowser('the demo', () => {
       const { x, y } = await place(page, 'b', 'stands')
       return Math.abs(x - 0.55) < 0.001 && Math.abs(y - 0.07) < 0.001
     })
+    expect(await note(page, 'a', 'stands').getByRole('status').textContent()).toBe('55 percent across, 7 percent down')
     await page.keyboard.press('Enter')
     await page.keyboard.type('Found. ')
     await page.keyboard.press('Escape')
@@ -271,7 +272,7 @@ describeBrowser('the demo', () => {
     await desk(page, 'a')
       .getByRole('button', { name: /^Your colour/ })
       .click()
-    await desk(page, 'a').getByRole('radio', { name: 'teal' }).click()
+    await desk(page, 'a').getByRole('button', { name: 'teal' }).click()
     await until('the colour', async () =>
       (await desk(page, 'b').locator('demo-people li', { hasText: 'Clara' }).getAttribute('style'))!.includes('180'),
     )
