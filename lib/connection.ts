@@ -303,8 +303,10 @@ export const openConnection = (options: ConnectionOptions): Connection => {
 
   provider.on('status', ({ status }) => {
     if (status !== 'disconnected') return
-    // The provider removed the others. Forgetting their clocks too, we see them at once when we return.
-    for (const id of awareness.meta.keys()) if (id !== awareness.clientID) awareness.meta.delete(id)
+    // The provider removed the others. Forgetting their clocks too, we see them at once when we return. Not of those
+    // who are still here: other tabs answered the removal at once.
+    const { clientID, meta, states } = awareness
+    for (const id of meta.keys()) if (id !== clientID && !states.has(id)) meta.delete(id)
   })
 
   // The last event of a close by the server or the network.

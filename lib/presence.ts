@@ -162,7 +162,9 @@ export const createPresence = ({ codec, throttle, awareness, ...options }: Prese
     const events: (() => void)[] = []
     const tell = (event: keyof PresenceEvents<Plain>, member: Member, keys: readonly string[] = []): void => {
       for (const listener of listeners[event]) events.push(() => listener(member, keys))
+      hasMoved ||= event !== 'update'
     }
+    let hasMoved = false
     // Awareness calls a member that comes back "updated"; what counts is who is in `states` now.
     const reconcile = (id: number): void => {
       if (id === awareness.clientID) return
@@ -171,19 +173,20 @@ export const createPresence = ({ codec, throttle, awareness, ...options }: Prese
       if (state === undefined) {
         if (row === undefined) return
         rows.delete(id)
-        others.value = others.peek().filter((member) => member !== row.member)
         tell('leave', row.member)
       } else if (row === undefined) {
         const joined = createRow(() => id, asPlain(state), codec)
         rows.set(id, joined)
-        others.value = [...others.peek(), joined.member]
         tell('join', joined.member)
       } else {
         const changed = row.update(asPlain(state))
         if (changed.length > 0) tell('update', row.member, changed)
       }
     }
-    settle(() => [...added, ...updated, ...removed].forEach(reconcile))
+    settle(() => {
+      for (const id of [...added, ...updated, ...removed]) reconcile(id)
+      if (hasMoved) others.value = Array.from(rows.values(), ({ member }) => member)
+    })
     for (const event of events) {
       try {
         event()

@@ -4,7 +4,7 @@ import type { BackoffOptions } from './backoff.ts'
 import { type Connection, type KnownRoom, openConnection, type WebSocketClass } from './connection.ts'
 import { TuttiError } from './errors.ts'
 import { createPresence, type Presence } from './presence.ts'
-import { type PresenceShape, presenceCodec } from './presenceSchema.ts'
+import { type Plain, type PresenceShape, presenceCodec } from './presenceSchema.ts'
 import { encodeRoomPath, roomNameProblem } from './protocol.ts'
 import { rethrow } from './rethrow.ts'
 import type { SyncStatus } from './status.ts'
@@ -44,13 +44,19 @@ export interface RoomEvents {
   error: (error: TuttiError) => void
 }
 
+/** What members show: without a schema, whatever each of them sends. */
+export type StateOf<PS extends PresenceShape> = keyof PS extends never ? Plain : Snapshot<PS>
+
+/** What `presence.set` takes. */
+export type PatchOf<PS extends PresenceShape> = keyof PS extends never ? Record<string, never> : Partial<Input<PS>>
+
 /** A store's place in a room: its connection, its status and who else is there. */
 export interface Room<St extends StoreHandle = StoreHandle, PS extends PresenceShape = PresenceShape> {
   readonly name: string
   readonly store: St
   /** The same object as `store.status`. */
   readonly status: SyncStatus
-  readonly presence: Presence<Snapshot<PS>, Partial<Input<PS>>>
+  readonly presence: Presence<StateOf<PS>, PatchOf<PS>>
   /** Returns the function that ends it; `leave` ends it as well. */
   on<K extends keyof RoomEvents>(event: K, listener: RoomEvents[K]): () => void
   /** Connects; while waiting to reconnect, tries at once; after `denied`, tries again. Throws `DESTROYED` once left. */

@@ -1,6 +1,8 @@
 import { createServer as createTcpServer } from 'node:net'
+import * as broadcast from 'lib0/broadcastchannel'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { WebSocket } from 'ws'
+import { Awareness, encodeAwarenessUpdate } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { createBackoff } from '../../lib/backoff.ts'
 import type { TuttiError } from '../../lib/errors.ts'
@@ -11,6 +13,7 @@ import { type ConnectOptions, connect, type Room } from '../../lib/room.ts'
 import { effect } from '../../lib/store/reactive.ts'
 import {
   bodyOf,
+  encodeAwareness,
   entriesOf,
   helloOf,
   isAwareness,
@@ -118,6 +121,34 @@ describe('opening', () => {
     const hello = helloOf(session.frames[0]!)
     expect(hello).toEqual({ resume: expect.any(String), clientId: room.store.doc.clientID })
     expect(hello.resume.length).toBeGreaterThanOrEqual(32)
+  })
+
+  it('shows its presence with a clock that peers have not seen yet, at each connection', async () => {
+    serveAll()
+    const room = join()
+    await until(room, isSynced)
+    ;(await first()).terminate()
+    await until(room, isReconnecting)
+    await until(room, isSynced)
+    const clocks = server.sessions.map((session) => entriesOf(session.frames.find(isAwareness)!)[0]?.clock)
+    expect(clocks).toEqual([2, 3])
+  })
+
+  it('sends no presence but its own', async () => {
+    serveAll()
+    const room = join()
+    await until(room, isSynced)
+    const session = await first()
+    const other = new Awareness(new Y.Doc())
+    other.setLocalState({ name: 'other' })
+    session.send(encodeAwareness(encodeAwarenessUpdate(other, [other.clientID])))
+    await vi.waitFor(() => expect(room.presence.others).toHaveLength(1))
+    // What it would have sent back has gone before this.
+    write(room, 'x')
+    await session.frame((frame) => isDocumentFrame(frame) && !isSyncStep2(frame))
+    other.doc.destroy()
+    const ids = session.frames.filter(isAwareness).flatMap((frame) => entriesOf(frame).map(({ id }) => id))
+    expect(new Set(ids)).toEqual(new Set([room.store.doc.clientID]))
   })
 
   it('is idle, then connecting, and connected only when the server has spoken', async () => {
@@ -506,7 +537,8 @@ describe('too large', () => {
     serveAll({ maxMessageBytes: 2_000, ack: true })
     const room = join()
     const errors: TuttiError[] = []
-    room.on('error', (error) => errors.push(error))
+    // What a listener reads does not make it run again.
+    room.on('error', (error) => errors.push(error) + room.status.unsyncedChanges)
     await until(room, isSynced)
     const session = await first()
     await session.frame(isSyncStep2)
@@ -515,6 +547,7 @@ describe('too large', () => {
     const large = room.store.doc.getArray('large')
     large.push(['x'.repeat(3_000)])
     large.push(['and on'])
+    expect(errors).toHaveLength(1)
     expect(room.status.error).toMatchObject({ code: 'TOO_LARGE', message: expect.stringContaining('2000') })
     expect(room.status).toMatchObject({ connection: 'connected', unsyncedChanges: 2 })
     // A step 2 of what is left does not fit either; it is tried once for these changes, and not sent.
@@ -548,6 +581,23 @@ describe('too large', () => {
     await vi.waitFor(() => expect(store.doc.getText('note').toString()).toBe('remote'))
     expect(session.count(isDocumentFrame)).toBe(0)
     expect(room.status).toMatchObject({ connection: 'connected', synced: true, unsyncedChanges: 2 })
+  })
+
+  it('tries once more after a refused step 2, and then only after a change', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    serveAll({ maxMessageBytes: 1_000 })
+    const store = newStore()
+    store.doc.getText('body').insert(0, 'x'.repeat(2_000))
+    const room = join({}, store)
+    await until(room, (status) => status.error?.code === 'TOO_LARGE')
+    expect(vi.getTimerCount()).toBe(1)
+    vi.advanceTimersByTime(1_000)
+    expect(vi.getTimerCount()).toBe(0)
+    write(room, 'y')
+    write(room, 'z')
+    expect(vi.getTimerCount()).toBe(1)
+    vi.advanceTimersByTime(1_000)
+    expect(vi.getTimerCount()).toBe(0)
   })
 })
 
@@ -673,6 +723,35 @@ describe('reconnecting', () => {
     expect(server.sessions).toHaveLength(2)
   })
 
+  it('waits before it replaces a silent socket: y-websocket does not reconnect beside it', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] })
+    serveAll({ pong: false })
+    let made = 0
+    class Counted extends WebSocket {
+      constructor(url: string | URL) {
+        super(url)
+        made++
+      }
+    }
+    const room = join({ WebSocket: Counted, backoff: { min: 3_600_000, max: 3_600_000 } })
+    await until(room, isSynced)
+    clock.ahead = 36_000
+    vi.advanceTimersByTime(3_000)
+    clock.ahead = 0
+    vi.advanceTimersByTime(60_000)
+    expect(room.status.connection).toBe('reconnecting')
+    expect(made).toBe(1)
+  })
+
+  it('an attempt that succeeded is not given up later', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    serveAll()
+    const room = join()
+    await until(room, isSynced)
+    vi.advanceTimersByTime(20_000)
+    expect(room.status.connection).toBe('connected')
+  })
+
   it('gives up an attempt that the server leaves unanswered for 20 s', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const sockets: { destroy(): void }[] = []
@@ -736,6 +815,18 @@ describe('round trip', () => {
     expect(vi.getTimerCount()).toBe(2) // the intervals of awareness and the provider, until leave
   })
 
+  it('waits for the answer before it asks again', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    serveAll({ pong: false })
+    const room = join()
+    await until(room, isSynced)
+    vi.advanceTimersByTime(20_000)
+    write(room, 'x')
+    const session = await first()
+    await session.frame((frame) => isDocumentFrame(frame) && !isSyncStep2(frame))
+    expect(session.count(isPing)).toBe(1)
+  })
+
   it('is not measured while the page is hidden', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     vi.stubGlobal('document', { visibilityState: 'hidden' })
@@ -767,6 +858,21 @@ describe('sharing and leaving', () => {
     b.leave()
     await session.closed
     expect(server.sessions).toHaveLength(1)
+    expect(store.status.connection).toBe('disconnected')
+  })
+
+  it('leaving twice does not take the room from another', async () => {
+    serveAll()
+    const store = newStore()
+    const [a, b] = [join({}, store), join({}, store)]
+    await until(b, isSynced)
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    a.leave()
+    a.leave()
+    vi.advanceTimersByTime(1_000)
+    expect(b.status.connection).toBe('connected')
+    b.leave()
+    vi.advanceTimersByTime(1_000)
     expect(store.status.connection).toBe('disconnected')
   })
 
@@ -871,6 +977,43 @@ describe('sharing and leaving', () => {
     expect(heard).toBe(1)
     await vi.waitFor(() => expect(thrown).toEqual([new Error('in a listener')]))
     restore()
+  })
+})
+
+describe('tabs', () => {
+  it('share changes without a server, and get the whole document once, not at each attempt', async () => {
+    serveAll()
+    const store = newStore()
+    const room = join({ tabs: true }, store)
+    const channel = `${server.url}/board/42`
+    let documents = 0
+    const listener = (data: Uint8Array): void => {
+      if (isSyncStep2(data)) documents++
+    }
+    broadcast.subscribe(channel, listener)
+    await until(room, isSynced)
+    const tab = newStore()
+    join({ tabs: true }, tab)
+    const before = documents
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      for (const session of server.sessions) session.terminate()
+      await until(room, isReconnecting)
+      write(room, `${attempt}`)
+      expect(tab.doc.getText('body').toString()).toBe(store.doc.getText('body').toString())
+      await until(room, isSynced)
+    }
+    broadcast.unsubscribe(channel, listener)
+    expect(documents).toBe(before)
+  })
+
+  it('do not share with tabs: false', async () => {
+    const [a, b] = [newStore(), newStore()]
+    const room = join({}, a)
+    join({}, b)
+    await first()
+    await server.session(1)
+    write(room, 'x')
+    expect(b.doc.getText('body').toString()).toBe('')
   })
 })
 

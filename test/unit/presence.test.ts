@@ -311,6 +311,7 @@ describe('others', () => {
     bob.setLocalStateField('cursor', 3)
     expect(keys).toEqual([['user'], ['user', 'cursor']])
     expect(presence.others[0]?.state.cursor).toBe(3)
+    expect(presence.others[0]?.state.toString).toBeUndefined()
     expect({ ...presence.self }).toEqual({})
     expect(() => presence.set({ name: 'x' })).toThrow(expect.objectContaining({ code: 'UNKNOWN_KEY' }))
   })

@@ -1,6 +1,7 @@
 /** A real WebSocket server that does what a test tells it, frame by frame, and keeps what it was sent. */
 import type { AddressInfo } from 'node:net'
 import * as decoding from 'lib0/decoding'
+import * as encoding from 'lib0/encoding'
 import { type WebSocket, WebSocketServer } from 'ws'
 import * as Y from 'yjs'
 import {
@@ -42,6 +43,14 @@ export const helloOf = (frame: Uint8Array): ClientHello => {
   decoding.readVarUint(decoder)
   decoding.readVarUint(decoder)
   return JSON.parse(decoding.readVarString(decoder)) as ClientHello
+}
+
+/** An awareness frame with this body. */
+export const encodeAwareness = (body: Uint8Array): Uint8Array => {
+  const encoder = encoding.createEncoder()
+  encoding.writeVarUint(encoder, MESSAGE_AWARENESS)
+  encoding.writeVarUint8Array(encoder, body)
+  return encoding.toUint8Array(encoder)
 }
 
 /** The entries of an awareness frame. */
