@@ -6,11 +6,12 @@
  * reader of the log throw, and whatever was merged behind it is lost for all of them.
  */
 import type * as decoding from 'lib0/decoding'
+import * as encoding from 'lib0/encoding'
 import * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
 import { EMPTY_UPDATE } from '../../lib/protocol.ts'
 import { MAX_CLOCK, MAX_DEPTH, nestsWithin } from './bounds.ts'
-import { addRange, addRuns, covers, type DeletedRun, type DeleteSet } from './deleteSet.ts'
+import { addRange, addRuns, covers, type DeletedRun, type DeleteSet, encodeDeleteSet } from './deleteSet.ts'
 import { walkInOrder } from './order.ts'
 import type { StateVector } from './stateVector.ts'
 import type { Run, Struct } from './structs.ts'
@@ -262,6 +263,19 @@ export const advance = (update: Update, stateVector: StateVector, deleteSet: Del
   for (const [client, deletions] of update.deletions) addRuns(deleteSet, client, deletions)
 }
 
+/**
+ * The update without what a document with this state vector and delete set has already: the same object if it is all
+ * new, as an edit usually is. Only for an update without a gap.
+ *
+ * A log must hold every clock once. A reader who applies updates one by one passes over what he knows, but
+ * `mergeUpdates` may take either of two versions: someone could rewrite history for those who come later.
+ * It also keeps the log small: the answer of every client to a step 1 carries all deletions it knows.
+ */
+export const withoutKnown = (update: Update, stateVector: StateVector, deleteSet: DeleteSet): Update => {
+  if (isAllNew(update, stateVector, deleteSet)) return update
+  return readUpdate(encodeNews(update, stateVector, deleteSet), UNLIMITED)
+}
+
 /** Merges updates in their order, at most 64 at a time. No update gives the empty one; a single one is returned as it is. */
 export const mergeUpdatesInBatches = (updates: readonly Uint8Array[]): Uint8Array => {
   let level = updates
@@ -288,6 +302,45 @@ const decode = (bytes: Uint8Array, limits: UpdateLimits): ReturnType<typeof Y.de
   gate.decoder = undefined
   if (position !== bytes.length) throw refuse(`it is followed by ${bytes.length - position} stray bytes`)
   return decoded
+}
+
+const isAllNew = (update: Update, stateVector: StateVector, deleteSet: DeleteSet): boolean => {
+  for (const run of update.runs) {
+    if (run.from < (stateVector.get(run.client) ?? 0)) return false
+  }
+  for (const [client, deletions] of update.deletions) {
+    for (const { clock, len } of deletions) {
+      if (covers(deleteSet, client, clock, len)) return false
+    }
+  }
+  return true
+}
+
+const encodeNews = (
+  { structs, runs, deletions }: Update,
+  stateVector: StateVector,
+  deleteSet: DeleteSet,
+): Uint8Array => {
+  const encoder = new Y.UpdateEncoderV1()
+  const news = runs.filter((run) => run.to > (stateVector.get(run.client) ?? 0))
+  encoding.writeVarUint(encoder.restEncoder, news.length)
+  // Without a gap, only one run of a client can be new: what lies before a Skip is known.
+  for (const { client, from, start, end } of news) {
+    const state = Math.max(stateVector.get(client) ?? 0, from)
+    let first = start
+    while (structs[first]!.id.clock + structs[first]!.length <= state) first++
+    encoding.writeVarUint(encoder.restEncoder, end - first)
+    encoding.writeVarUint(encoder.restEncoder, client)
+    encoding.writeVarUint(encoder.restEncoder, state)
+    for (let i = first; i < end; i++) structs[i]!.write(encoder, Math.max(0, state - structs[i]!.id.clock))
+  }
+  const deleted: DeleteSet = new Map()
+  for (const [client, items] of deletions) {
+    const unknown = items.filter(({ clock, len }) => !covers(deleteSet, client, clock, len))
+    if (unknown.length > 0) addRuns(deleted, client, unknown)
+  }
+  encoding.writeUint8Array(encoder.restEncoder, encodeDeleteSet(deleted))
+  return encoder.toUint8Array()
 }
 
 /** Notes what an item builds on. What its own client made must be older, or `applyUpdate` throws in every reader. */

@@ -12,7 +12,7 @@ import * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
 import { encodeSyncStep1 } from '../../lib/protocol.ts'
 import { encodeStateVector } from '../protocol/stateVector.ts'
-import { blankRuns, hasGap, isKnown, readUpdate, type Update } from '../protocol/update.ts'
+import { blankRuns, hasGap, isKnown, readUpdate, type Update, withoutKnown } from '../protocol/update.ts'
 import { hasPending } from './hotDocuments.ts'
 import type { RoomLog } from './log.ts'
 import type { Session } from './session.ts'
@@ -63,7 +63,7 @@ export const createIntake = (parts: IntakeParts): Intake => {
         { hint: 'Move content to another room, or raise maxDocumentBytes on the server.' },
       )
     }
-    const seq = log.accept(update)
+    const seq = log.accept(withoutKnown(update, log.stateVector, log.deleteSet))
     parts.changed()
     return seq
   }

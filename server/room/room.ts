@@ -233,7 +233,7 @@ export class Room {
   async nextChange(): Promise<RoomChange | undefined> {
     if (this.#state.phase !== 'open') return undefined
     this.#flush()
-    return this.#state.log.nextChange((id) => this.#parts.storage.read(this.name, id))
+    return this.#state.log.nextChange((id) => this.#readSegment(id))
   }
 
   committed(change: RoomChange): void {
@@ -272,7 +272,7 @@ export class Room {
       const summarised = stored?.summary?.seq ?? 0
       for (const segment of log.segments) {
         if (segment.lastSeq <= summarised) continue
-        const update = await this.#parts.storage.read(this.name, segment.id)
+        const update = await this.#readSegment(segment.id)
         if (!update) throw new Error(`segment ${segment.id} of room ${JSON.stringify(this.name)} is missing`)
         log.count(update)
       }
@@ -285,8 +285,8 @@ export class Room {
   }
 
   #opened(log: RoomLog): void {
-    const { storage, hot, limits } = this.#parts
-    const read = (id: number): Promise<Uint8Array | undefined> => storage.read(this.name, id)
+    const { hot, limits } = this.#parts
+    const read = (id: number): Promise<Uint8Array | undefined> => this.#readSegment(id)
     const withDocument = <R>(fn: (doc: Y.Doc) => R): Promise<R> => hot.use(log, read, fn)
     const intake = createIntake({
       log,
@@ -341,7 +341,15 @@ export class Room {
 
   async #withDocument<R>(fn: (doc: Y.Doc) => R): Promise<R> {
     const { log } = await this.#open()
-    return this.#parts.hot.use(log, (id) => this.#parts.storage.read(this.name, id), fn)
+    return this.#parts.hot.use(log, (id) => this.#readSegment(id), fn)
+  }
+
+  async #readSegment(id: number): Promise<Uint8Array | undefined> {
+    const update = await this.#parts.storage.read(this.name, id)
+    // Storage may have removed it before this process hears that its commit is done. A reader looks again: not without
+    // letting the event loop go on, or it would never hear.
+    if (!update) await new Promise((resolve) => setImmediate(resolve))
+    return update
   }
 
   #durable(seq: number): Promise<void> {

@@ -24,7 +24,8 @@ const WRITERS_PER_ROOM = 3
 const KEYS_PER_WRITER = 30
 const SYNC_TIMEOUT_MS = 15_000
 const WRITES = 'writes'
-const TEXT = 'text'
+/** Each round has a text of its own: writing to one gets slow for the writers with all that was ever deleted in it. */
+const textOf = (round: number): string => `text ${round}`
 
 export interface CrashOptions {
   readonly rounds: number
@@ -69,9 +70,17 @@ export const runCrashRounds = async (options: CrashOptions): Promise<CrashFigure
       // In one round of five the writers come at once, so that the kill also meets joining and handing back.
       const isChecked = random.chance(0.8)
       if (isChecked) await checkRooms(server.url, ledger)
-      for (const writer of writers) writer.start(server.url)
+      for (const writer of writers) writer.start(server.url, round)
       for (const backEnd of backEnds) backEnd.start(port)
-      const lifetime = random.between(50, 600)
+      // Mostly in full work, however slow the machine; else also while everybody is still joining.
+      if (random.chance(0.75)) {
+        const before = ledger.acknowledged
+        await within(
+          () => `anything to be acknowledged: ${writers.map((writer) => writer.state)}`,
+          () => ledger.acknowledged > before,
+        )
+      }
+      const lifetime = random.between(0, 400)
       await delay(lifetime)
       await server.stop('SIGKILL')
       await Promise.all([...writers, ...backEnds].map((writer) => writer.stop()))
@@ -83,7 +92,7 @@ export const runCrashRounds = async (options: CrashOptions): Promise<CrashFigure
     }
     server = await start()
     await checkRooms(server.url, ledger)
-    await checkConvergence(server, writers)
+    await checkConvergence(server, writers, options.rounds)
     const reason = await server.stop('SIGTERM')
     if (reason !== 0) throw new Error(`The last server ended with ${reason}: ${server.stderr()}`)
     return { rounds: options.rounds, acknowledged: ledger.acknowledged, unacknowledged, slowestStartMs }
@@ -162,6 +171,7 @@ class Writer {
   readonly #random: Random
   #name = `writer ${nextWriter++}`
   #writes = 0
+  #round = 0
   /** Of the write that is being made. */
   #current: (() => void) | undefined
   /** Made while no frame could carry them: the next sync step 2 will. */
@@ -178,7 +188,8 @@ class Writer {
     this.#random = random
   }
 
-  start(url: string): void {
+  start(url: string, round: number): void {
+    this.#round = round
     this.connect(url)
     this.#stopped = false
     this.#loop = this.#write()
@@ -250,9 +261,10 @@ class Writer {
     this.doc.transact(() => {
       if (value === undefined) map.delete(key)
       else map.set(key, value)
-      const text = this.doc.getText(TEXT)
+      if (this.#random.chance(0.6)) return
+      const text = this.doc.getText(textOf(this.#round))
       if (text.length > 2000) text.delete(0, 1500)
-      const size = this.#random.chance(0.01) ? 20_000 : 8
+      const size = this.#random.chance(0.02) ? 20_000 : 8
       text.insert(this.#random.between(0, text.length), 'x'.repeat(size))
     })
     this.#keepUnsent()
@@ -344,7 +356,7 @@ const readRoom = async (url: string, room: string): Promise<Y.Doc> => {
 }
 
 /** Without further writes, all writers and a fresh reader hold the same. */
-const checkConvergence = async (server: ServerProcess, writers: readonly Writer[]): Promise<void> => {
+const checkConvergence = async (server: ServerProcess, writers: readonly Writer[], rounds: number): Promise<void> => {
   for (const writer of writers) writer.connect(server.url)
   const isDone = (writer: Writer) => writer.isSynced && !writer.hasUnacknowledged
   await within(
@@ -353,19 +365,20 @@ const checkConvergence = async (server: ServerProcess, writers: readonly Writer[
   )
   for (const room of ROOMS) {
     const doc = await readRoom(server.url, room)
-    const content = contentOf(doc)
+    const content = contentOf(doc, rounds)
     doc.destroy()
     await within(
       () => `the writers of room "${room}" to hold what a fresh reader holds`,
-      () => writers.every((writer) => writer.room !== room || contentOf(writer.doc) === content),
+      () => writers.every((writer) => writer.room !== room || contentOf(writer.doc, rounds) === content),
     )
   }
 }
 
-const contentOf = (doc: Y.Doc): string => {
+const contentOf = (doc: Y.Doc, rounds: number): string => {
   const writes = Object.entries(doc.getMap(WRITES).toJSON()).sort(([a], [b]) => (a < b ? -1 : 1))
   if (writes.length === 0) throw new Error('a room is empty')
-  return JSON.stringify([writes, doc.getText(TEXT).toString()])
+  const texts = Array.from({ length: rounds }, (_, i) => doc.getText(textOf(i + 1)).toString())
+  return JSON.stringify([writes, texts])
 }
 
 const within = async (what: () => string, isSo: () => boolean): Promise<void> => {
