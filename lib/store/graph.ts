@@ -17,7 +17,7 @@ type ContainerKind = keyof typeof TYPES
 
 type Container = { readonly kind: ContainerKind }
 
-export const isContainer = (schema: Schema): schema is Schema & Container => schema.kind in TYPES
+export const isContainer = (schema: Schema): schema is Schema & Container => schema.isContainer
 
 /** Whether a stored value is the Yjs type that the schema asks for. */
 export const fits = (schema: Schema, raw: unknown): raw is YType =>

@@ -20,21 +20,12 @@ export const fail = (code: ErrorCode, path: Path, message: string, hint: string)
 export const newId = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte & 31).toString(32)).join('')
 
-/** Levenshtein distance. */
-const distance = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 0; i < a.length; i++) {
-    const next = [i + 1]
-    for (let j = 0; j < b.length; j++) {
-      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (a[i] === b[j] ? 0 : 1)))
-    }
-    row = next
-  }
-  return row[b.length]!
-}
+/** How many characters two names share, less what their lengths differ: enough to find a typing mistake. */
+const likeness = (a: string, b: string): number =>
+  [...a].filter((character) => b.includes(character)).length - Math.abs(a.length - b.length)
 
 export const unknownKey = (path: Path, key: string, known: Shape): never => {
-  const near = Object.keys(known).sort((a, b) => distance(a, key) - distance(b, key))
+  const near = Object.keys(known).sort((a, b) => likeness(key, b) - likeness(key, a))
   return fail(
     'UNKNOWN_KEY',
     [...path, key],
@@ -43,40 +34,28 @@ export const unknownKey = (path: Path, key: string, known: Shape): never => {
   )
 }
 
-/** What a value is, and the schema that takes it. */
-const describe = (value: unknown): [name: string, fits: string] => {
-  switch (typeof value) {
-    case 'object':
-      break
-    case 'string':
-    case 'boolean':
-      return [typeof value, `s.${typeof value}()`]
-    case 'number':
-      return [String(value), Number.isFinite(value) ? 's.number()' : '']
-    case 'undefined':
-      return ['undefined', '.optional() or .default()']
-    default:
-      return [`a ${typeof value}`, '']
-  }
-  if (value === null) return ['null', '.nullable()']
-  if (Array.isArray(value)) return ['an array', 's.list()']
-  if (value instanceof Date) return [Number.isNaN(+value) ? 'an invalid Date' : 'a Date', 's.date()']
-  if (value instanceof Uint8Array) return ['a Uint8Array', 's.bytes()']
-  return isPlain(value) ? ['an object', 's.object(), s.record() or s.json()'] : [`a ${className(value)}`, '']
+/** The schema that takes values of a class. */
+const FITS: Readonly<Record<string, string>> = {
+  String: 's.string()',
+  Number: 's.number(), if finite,',
+  Boolean: 's.boolean()',
+  Date: 's.date(), if valid,',
+  Uint8Array: 's.bytes()',
+  Array: 's.list()',
+  Object: 's.object(), s.record() or s.json()',
+  null: '.nullable()',
+  undefined: '.optional()',
 }
 
-const className = (value: unknown): string =>
-  (value as { constructor?: { name?: string } }).constructor?.name ?? 'class'
-
 const invalid = (path: Path, expected: string, value: unknown): never => {
-  const [name, fits] = describe(value)
+  // An object without a prototype has no constructor.
+  const name = value === null || value === undefined ? String(value) : (value.constructor?.name ?? 'Object')
+  const fits = FITS[name]
   return fail(
     'INVALID_VALUE',
     path,
-    `expected ${expected}, got ${name}`,
-    fits
-      ? `${name} is taken by ${fits}.`
-      : 'Store plain values: text, finite numbers, booleans, Date, Uint8Array, JSON.',
+    `expected ${expected}, got ${Number.isNaN(value) ? 'NaN' : name}`,
+    fits ? `${fits} takes ${name}.` : 'Store plain values: text, finite numbers, booleans, Date, Uint8Array, JSON.',
   )
 }
 

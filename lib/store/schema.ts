@@ -41,6 +41,8 @@ export interface Schema<L = unknown, I = unknown, S = unknown, F extends Flag = 
   readonly isOptional: boolean
   /** @internal */
   readonly isNullable: boolean
+  /** @internal Kept as a type of Yjs. */
+  readonly isContainer: boolean
   readonly [TYPES]?: [L, I, S, F]
   /** May be absent: reads as `undefined`, and `x.field = undefined` removes it. */
   optional(): Schema<L | undefined, I | undefined, S | undefined, F | 'optional' | 'default'>
@@ -97,10 +99,12 @@ class Definition {
   readonly fallback: unknown = undefined
   readonly isOptional: boolean = false
   readonly isNullable: boolean = false
+  readonly isContainer: boolean
   readonly kind: Kind
 
   constructor(kind: Kind, patch?: Partial<Definition>) {
     this.kind = kind
+    this.isContainer = kind === 'text' || kind === 'object' || kind === 'list' || kind === 'record'
     Object.assign(this, patch)
   }
 
