@@ -182,17 +182,23 @@ export class NoteElement extends CountedElement {
   }
 
   #bind(): void {
-    const text = this.note.text
     const area = this.#area
-    if (area === null || (this.#release !== undefined && this.#bound === text)) return
+    const { text } = this.note
+    if (area === null || (this.#release !== undefined && this.#bound === text.y)) return
     this.#unbind()
-    this.#bound = text
-    this.#release = bindText(area, text.y, ({ index, removed, inserted }) =>
-      this.desk.store.transact(() => {
+    this.#bound = text.y
+    this.#release = bindText(area, text.y, ({ index, removed, inserted }) => {
+      const { store } = this.desk
+      if (text.y.doc !== store.doc) {
+        // A back end has put a plain string there, which can be read but not shared: the first letter makes it a text.
+        store.state.notes.set(this.noteId, { ...store.snapshot(this.note), text: area.value })
+        return
+      }
+      store.transact(() => {
         if (removed > 0) text.delete(index, removed)
         if (inserted !== '') text.insert(index, inserted)
-      }),
-    )
+      })
+    })
   }
 
   #unbind(): void {

@@ -33,6 +33,7 @@ describeBrowser('the demo', () => {
 
   afterEach(async () => {
     for (const context of contexts.splice(0)) await context.close()
+    serverIsDown = false
     expect(complaints.splice(0)).toEqual([])
   })
 
@@ -98,6 +99,25 @@ describeBrowser('the demo', () => {
     }
     await editNote(second, 'b', 'oboe', ' at 440 Hz')
     await untilValue(noteText(page, 'a', 'oboe'), /The oboe gives the A at 440 Hz/)
+  })
+
+  test('ends with the same letter everywhere when all write at once', async () => {
+    const room = newRoom()
+    const page = await openDemo(room)
+    const second = await openDemo(room)
+    await letter(page, 'a').press('Control+Home')
+    await letter(second, 'b').press('Control+End')
+    await Promise.all([
+      page.keyboard.type('Violins first. Then all the others, one desk after another. '),
+      second.keyboard.type('Signed, the conductor and everyone else who was there at six.'),
+    ])
+    const fields = [page, second].flatMap((each) => [letter(each, 'a'), letter(each, 'b')])
+    await untilValue(letter(page, 'a'), /who was there at six\.$/)
+    await untilValue(letter(second, 'b'), /^Violins first\. Then all the others, one desk after another\. Dear all/)
+    await until(
+      'equal letters',
+      async () => new Set(await Promise.all(fields.map((each) => each.inputValue()))).size === 1,
+    )
   })
 
   test('seeds the board once, however many desks open it at the same time', async () => {
@@ -169,7 +189,6 @@ describeBrowser('the demo', () => {
       const fresh = await openDemo('kept', { port })
       expect(await letter(fresh, 'a').inputValue()).toBe('kept on this device, and written there')
     } finally {
-      serverIsDown = false
       await mortal.stop()
       await rm(data, { recursive: true, force: true })
     }
@@ -199,6 +218,22 @@ describeBrowser('the demo', () => {
     // Told apart from the two members by its writer, and shown as coming from the back end.
     await desk(page, 'a').locator('demo-transactions td', { hasText: 'server' }).first().waitFor()
     await page.locator('demo-push pre', { hasText: 'Doors open at 19:45' }).first().waitFor()
+  })
+
+  test('writes on in a note that a back end made with plain strings', async () => {
+    const room = newRoom()
+    const page = await openDemo(room)
+    const response = await fetch(`http://127.0.0.1:${server.port}/rooms/${room}/document`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/merge-patch+json' },
+      body: JSON.stringify({ notes: { plain: { text: 'as JSON', colour: 'rose', x: 0.5, y: 0.5 } } }),
+    })
+    expect(response.status).toBe(200)
+    await note(page, 'a', 'plain').waitFor()
+    await editNote(page, 'a', 'plain', ', then')
+    await untilValue(noteText(page, 'b', 'plain'), /^as JSON, then$/)
+    await editNote(page, 'b', 'plain', ' shared')
+    await untilValue(noteText(page, 'a', 'plain'), /^as JSON, then shared$/)
   })
 
   test('a refused request says its code', async () => {
