@@ -3,10 +3,11 @@ import type { DemoRoom } from './desk.ts'
 import type { DemoStore } from './schema.ts'
 
 /**
- * Where a change came from: this desk, its undo, this device's copy, a member of the room by name, `server` for a
- * writer that is no member (a back end), `sync` for what the server had before, or for several writers at once.
+ * Where a change came from: this desk (`local`), its undo, the first content (`seed`), this device's copy, a member of
+ * the room by name, `server` for a writer that is no member (a back end), `sync` for what the server had before, or for
+ * several writers at once.
  */
-export type Origin = 'local' | 'undo' | 'device' | 'server' | 'sync' | { readonly member: string }
+export type Origin = 'local' | 'undo' | 'seed' | 'device' | 'server' | 'sync' | { readonly member: string }
 
 export interface LoggedTransaction {
   readonly number: number
@@ -46,9 +47,10 @@ const rootsOf = (transaction: Y.Transaction, doc: Y.Doc): string[] => {
 const originOf = (transaction: Y.Transaction, room: DemoRoom): Origin => {
   if (transaction.origin instanceof Y.UndoManager) return 'undo'
   if (transaction.local) return 'local'
+  // The connection and this device's copy give an origin, a seed does not.
+  if (transaction.origin === null || transaction.origin === undefined) return 'seed'
   // The connection opens after this device's copy was read.
-  if (!room.status.persisted) return 'device'
-  if (!room.status.synced) return 'sync'
+  if (!room.status.synced) return room.status.connection === 'connected' ? 'sync' : 'device'
   const writers = writersOf(transaction)
   if (writers.length !== 1) return 'sync'
   const member = room.presence.members.find((each) => each.id === writers[0])

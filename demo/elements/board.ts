@@ -143,7 +143,7 @@ export class BoardElement extends CountedElement {
     for (const { state } of this.desk.room.presence.others) {
       if (state.drag === null) continue
       away.add(state.drag.note)
-      this.#find(state.drag.note)?.showAt(state.drag.x, state.drag.y)
+      this.#find(state.drag.note)?.carry(state.drag.x, state.drag.y)
     }
     const back = [...this.#away].filter((id) => !away.has(id))
     this.#away = away

@@ -43,6 +43,11 @@ export class NoteElement extends CountedElement {
         outline: 2px solid var(--accent);
         outline-offset: 2px;
       }
+      /* In a hand, here or at another desk. */
+      :host([dragged]),
+      :host([carried]) {
+        z-index: 2147483647 !important;
+      }
       :host([dragged]) {
         cursor: grabbing;
         box-shadow: 0 8px 20px var(--shadow);
@@ -307,8 +312,15 @@ export class NoteElement extends CountedElement {
     return place
   }
 
+  /** Somebody else has the note in hand, here. */
+  carry(x: number, y: number): void {
+    this.toggleAttribute('carried', true)
+    this.showAt(x, y)
+  }
+
   /** Back to where the document has it. */
   restore(): void {
+    this.toggleAttribute('carried', false)
     this.showAt(this.note.x, this.note.y)
   }
 

@@ -197,9 +197,12 @@ describeBrowser('the demo', () => {
   test('renders one note, once, when the back end changes it', async () => {
     const page = await openDemo()
     const before = await renders(page)
+    const cells = desk(page, 'a').locator('demo-transactions td:nth-child(2)')
+    expect(await cells.allTextContents()).not.toContain('server')
     await page.locator('demo-push').getByRole('button', { name: 'Send it' }).click()
     for (const side of ['a', 'b'] as const) await untilValue(noteText(page, side, 'doors'), /^Doors open at 20:00$/)
     await page.locator('demo-push .answer', { hasText: /^200 in \d+ ms$/ }).waitFor()
+    expect((await cells.allTextContents())[0]).toBe('server')
     const after = await renders(page)
     const changed = Object.keys(after).filter((name) => after[name] !== before[name])
     expect(changed.sort()).toEqual(['a doors', 'b doors'])
