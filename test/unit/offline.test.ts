@@ -165,9 +165,16 @@ describe('persist', () => {
     expect(touched).not.toHaveBeenCalled()
   })
 
-  test('a store that is destroyed while it opens leaves nothing open', async () => {
+  test('a store that is destroyed before it opened its database never makes one', async () => {
+    const name = freshName()
+    await close(open(name))
+    expect((await indexedDB.databases()).map((database) => database.name)).not.toContain(name)
+  })
+
+  test('a destroyed store leaves its database closed', async () => {
     const name = freshName()
     const store = open(name)
+    await store.whenReady()
     await close(store)
     // A database that somebody holds open can't be deleted.
     await new Promise<void>((resolve, reject) => {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { createStore, s } from '../../lib/index.ts'
+import type { Node } from '../../lib/store/graph.ts'
 import { internals } from '../../lib/store/internals.ts'
+import { NODE } from '../../lib/store/live.ts'
 import { editDocument } from '../../lib/store/state.ts'
 import { createPeers } from './peers.ts'
 
@@ -342,7 +344,8 @@ describe('tracking', () => {
     store.state.todos.push({ title: 'x' })
     const row = store.state.todos[0]!
     void row.title
-    expect(internals(store).subscriptions).toBe(0)
+    const node = (row as unknown as { [NODE]: Node })[NODE]
+    expect(node.deps).toBeUndefined()
     const title = store.select(() => row.title)
     // A computed value that nobody subscribes to follows all the same.
     expect(title.value).toBe('x')
