@@ -2,14 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { connect as tcpConnect } from 'node:net'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import type { Plugin } from 'vite'
 
 const ROOT = new URL('../../', import.meta.url)
 const BUILT = new URL('dist/server/index.js', ROOT)
 const DOORS = /^\/(rooms\/|health$|ready$)/
-
-type ServerModule = typeof import('tutti/server')
 
 const buildServer = (): void => {
   const { status } = spawnSync('npx', ['tsc', '-p', 'tsconfig.build.json'], {
@@ -28,7 +26,8 @@ export const tuttiServer = (data: string): Plugin => ({
   apply: 'serve',
   async configureServer(vite) {
     if (!existsSync(BUILT)) buildServer()
-    const { createServer } = (await import(pathToFileURL(fileURLToPath(BUILT)).href)) as ServerModule
+    // By the package's own name: what was built above.
+    const { createServer } = await import('tutti/server')
     const server = await createServer({ host: '127.0.0.1', port: 0, data })
     const { port } = server.address
     vite.httpServer?.once('close', () => void server.close())
