@@ -1,12 +1,9 @@
-import { connect, createStore, type Room } from 'tutti'
+import { connect, createStore } from 'tutti'
 import { serverAddress } from './address.ts'
 import { rememberedPerson } from './person.ts'
-import { type DemoStore, presenceSchema, schema, seedBoard } from './schema.ts'
+import { type DemoRoom, type DemoStore, presenceSchema, type Side, schema, seedBoard } from './schema.ts'
 import { type Frame, tapWebSocket } from './traffic.ts'
 import { followTransactions, type TransactionLog } from './transactions.ts'
-
-export type Side = 'a' | 'b'
-export type DemoRoom = Room<DemoStore, typeof presenceSchema>
 
 /** One independent client: its own store, connection and copy on this device. */
 export interface Desk {

@@ -1,11 +1,12 @@
 import { TuttiError } from 'tutti'
 import { roomFromAddress } from './address.ts'
-import { type Desk, openDesk, type Side } from './desk.ts'
+import { type Desk, openDesk } from './desk.ts'
 import { DeskElement } from './elements/desk.ts'
 import { PushElement } from './elements/push.ts'
 import { RoomElement, restoreTheme } from './elements/room.ts'
 import { WireElement } from './elements/wire.ts'
 import { restoreFlashes } from './flash.ts'
+import type { Side } from './schema.ts'
 
 const find = <E extends Element>(selector: string, kind: abstract new () => E): E => {
   const element = document.querySelector(selector)

@@ -1,5 +1,5 @@
 import { randomBelow } from './address.ts'
-import type { Side } from './desk.ts'
+import type { Side } from './schema.ts'
 
 export interface Person {
   readonly name: string

@@ -1,4 +1,4 @@
-import { type Store, s } from 'tutti'
+import { type Room, type Store, s } from 'tutti'
 
 export const NOTE_COLOURS = ['straw', 'apricot', 'rose', 'sky', 'sage', 'lilac'] as const
 export type NoteColour = (typeof NOTE_COLOURS)[number]
@@ -54,3 +54,8 @@ const FIRST_NOTES = {
 
 const FIRST_LETTER =
   'Dear all,\n\nthe rehearsal begins at six. Write into this letter from both desks at once: each letter keeps its place.\n'
+
+export type DemoRoom = Room<DemoStore, typeof presenceSchema>
+
+/** The left desk (above, on a phone) and the right one. */
+export type Side = 'a' | 'b'

@@ -1,6 +1,5 @@
 import * as Y from 'yjs'
-import type { DemoRoom } from './desk.ts'
-import type { DemoStore } from './schema.ts'
+import type { DemoRoom, DemoStore } from './schema.ts'
 
 /**
  * Where a change came from: this desk (`local`), its undo, the first content (`seed`), this device's copy, a member of

@@ -254,6 +254,9 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   }
 
   const greet = ({ documentId, maxMessageBytes }: ServerHello): void => {
+    // A second hello on one connection: the room is still empty, and took the id of a client that had been here before.
+    const isAgain = pingTimer !== undefined
+    if (isAgain) known.documentId = documentId
     known.documentId ??= documentId
     if (known.documentId !== documentId) {
       // Going on would merge two histories into one document.
@@ -261,6 +264,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
       return
     }
     persistence?.setDocumentId(documentId)
+    if (isAgain) return
     outbox.greet(maxMessageBytes)
     ping()
     pingTimer = setInterval(ping, PING_INTERVAL)

@@ -76,7 +76,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
 
   const release = async (): Promise<void> => {
     await rooms.close()
-    net.close()
+    await net.close()
     await storage.close()
   }
 

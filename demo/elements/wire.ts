@@ -1,5 +1,6 @@
 import { css, html } from 'lit'
-import type { Desk, Side } from '../desk.ts'
+import type { Desk } from '../desk.ts'
+import type { Side } from '../schema.ts'
 import type { Frame, FrameKind } from '../traffic.ts'
 import { controls, DemoElement } from './demoElement.ts'
 import { type Link, type Scene, WirePainter } from './wirePainter.ts'

@@ -1,4 +1,4 @@
-import type { Side } from '../desk.ts'
+import type { Side } from '../schema.ts'
 import type { FrameKind } from '../traffic.ts'
 
 /** `cut` by the person at the desk, `lost` because no server answers, `denied` for good. */

@@ -30,12 +30,15 @@ export interface Net {
   listen(): Promise<number>
   /** Accepts no more connections. */
   stopListening(): void
-  /** Closes every WebSocket with 1001, then everything else. */
-  close(): void
+  /** Closes every WebSocket with 1001, then everything else; resolves when the port is free again. */
+  close(): Promise<void>
 }
 
 /** uWebSockets.js: fail if the port is taken, instead of sharing it with another process. */
 const EXCLUSIVE_PORT = 1
+
+/** Turns of the event loop until the port of a closed app can be listened on: 2 measured. */
+const CLOSING_TURNS = 4
 
 export const createNet = (parts: NetParts): Net => {
   const uws = loadUws()
@@ -92,11 +95,13 @@ export const createNet = (parts: NetParts): Net => {
     listening = undefined
   }
 
-  const close = (): void => {
+  const close = async (): Promise<void> => {
     stopListening()
     refusals.flush()
     for (const socket of [...sockets]) socket.close(ERRORS.GOING_AWAY.close, 'The server is stopping.')
     app.close()
+    // uWebSockets.js frees what it closed at the end of a loop turn, and what waited for that at the end of the next.
+    for (let turn = 0; turn < CLOSING_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve))
   }
 
   return { publisher, refuse, listen, stopListening, close }

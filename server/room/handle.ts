@@ -2,7 +2,7 @@
 import type * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
 import type { Live, Shape } from '../../lib/store/schema.ts'
-import { createStore } from '../../lib/store/store.ts'
+import { editDocument } from '../../lib/store/state.ts'
 import type { Documents } from '../contracts.ts'
 
 export interface RoomHandle {
@@ -24,7 +24,7 @@ export interface RoomHandle {
 }
 
 export const createRoomHandle = (name: string, documents: Documents): RoomHandle => {
-  const editDocument = async <R>(change: (doc: Y.Doc) => R): Promise<R> => {
+  const editWhole = async <R>(change: (doc: Y.Doc) => R): Promise<R> => {
     const { result } = await documents.edit(name, (doc) => {
       const returned = change(doc)
       if (isThenable(returned)) {
@@ -38,18 +38,11 @@ export const createRoomHandle = (name: string, documents: Documents): RoomHandle
   }
 
   const edit = <Sh extends Shape, R>(first: Sh | ((doc: Y.Doc) => R), second?: (state: Live<Sh>) => R): Promise<R> => {
-    if (typeof first === 'function') return editDocument(first)
+    if (typeof first === 'function') return editWhole(first)
     if (typeof second !== 'function') {
       throw new TuttiError('INVALID_VALUE', 'edit was called without a function; expected edit(schema, change).')
     }
-    return editDocument((doc) => {
-      const store = createStore({ schema: first, doc })
-      try {
-        return store.transact(second)
-      } finally {
-        store.destroy()
-      }
-    })
+    return editWhole((doc) => editDocument(doc, first, second))
   }
 
   return { name, edit: edit as RoomHandle['edit'], read: (read) => documents.read(name, read) }

@@ -63,8 +63,8 @@ const write = (text, edits, next) => {
   }
   while (done < edits) {
     for (let runs = 1 + upTo(4); runs > 0; runs--) {
-      repeat(1 + upTo(40), type)
-      repeat(upTo(17), takeBack)
+      repeat(1 + upTo(100), type)
+      repeat(upTo(43), takeBack)
     }
     // Mostly near where the work is, sometimes anywhere.
     cursor = next() < 0.7 ? Math.min(text.length, Math.max(0, cursor + upTo(400) - 200)) : upTo(text.length + 1)

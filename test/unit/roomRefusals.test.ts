@@ -126,3 +126,14 @@ test('a stopping server closes with 1001', async () => {
   await a.untilClosed()
   expect(a.closed?.code).toBe(1001)
 })
+
+test('after a close the port is free at once', async () => {
+  let { url, server } = await startServer()
+  const { port } = server.address
+  for (let round = 0; round < 5; round++) {
+    const clients = await Promise.all(Array.from({ length: 20 }, () => WireClient.join(`${url}/room`)))
+    await Promise.all(clients.map((client) => client.synced()))
+    await server.close()
+    ;({ url, server } = await startServer({ port }))
+  }
+})
