@@ -14,6 +14,7 @@ export interface WebSocketDoorParts {
     readonly payloadFactor: number
     readonly maxBackpressureBytes: number
     readonly maxConnections: number
+    readonly maxRoomsPerConnection: number
   }
   /** The server is stopping. */
   isClosing(): boolean
@@ -27,6 +28,17 @@ const IDLE_TIMEOUT_S = 60
 export const webSocketDoor = (parts: WebSocketDoorParts): uWS.WebSocketBehavior<SocketFacts> => {
   const { limits, sockets } = parts
 
+  const join = (facts: SocketFacts, socket: NetSocket, name: string): void => {
+    const joined = facts.session ? 1 : 0
+    if (joined >= limits.maxRoomsPerConnection) {
+      throw new TuttiError('RATE_LIMITED', `This connection has joined its ${joined} rooms.`, {
+        hint: 'Open another connection, or raise maxRoomsPerConnection on the server.',
+      })
+    }
+    facts.room = parts.openRoom(name)
+    facts.session = facts.room.join(socket, facts.optedIn)
+  }
+
   const open = (native: NativeSocket): void => {
     const facts = native.getUserData()
     const socket = new NetSocket(native, facts.address)
@@ -37,9 +49,7 @@ export const webSocketDoor = (parts: WebSocketDoorParts): uWS.WebSocketBehavior<
       if (sockets.size > limits.maxConnections) {
         throw new TuttiError('TRY_LATER', `The server has its ${limits.maxConnections} connections.`)
       }
-      const room = parts.openRoom(roomNameOf(facts.path))
-      facts.room = room
-      facts.session = room.join(socket, facts.optedIn)
+      join(facts, socket, roomNameOf(facts.path))
     } catch (error) {
       if (!(error instanceof TuttiError)) throw error
       parts.refuse(socket, error)
