@@ -197,10 +197,11 @@ export const readerOf = (updates: Iterable<Uint8Array>): Y.Doc => {
 }
 
 /**
- * The document's state, equal for equal documents: where deleted runs are cut depends on the order they came in, but
- * no more after loading them whole.
+ * The document's state in base64, equal for equal documents: where deleted runs are cut depends on the order they came
+ * in, but no more after loading them whole.
  */
-export const stateOf = (doc: Y.Doc): Uint8Array => Y.encodeStateAsUpdate(readerOf([Y.encodeStateAsUpdate(doc)]))
+export const stateOf = (doc: Y.Doc): string =>
+  Buffer.from(Y.encodeStateAsUpdate(readerOf([Y.encodeStateAsUpdate(doc)]))).toString('base64')
 
 /** Authors that work apart and meet at times, in pairs, by every way in which Yjs hands updates over. */
 export const writeTogether = (random: Random, authors: readonly Author[], edits: number): void => {

@@ -36,17 +36,17 @@ describe('random documents', () => {
         expect(hasPending(doc)).toBe(false)
         if (piece.length > maxBytes) expect(structs.length).toBe(1)
       }
-      expect(stateOf(doc)).toEqual(stateOf(expected))
+      expect(stateOf(doc)).toBe(stateOf(expected))
 
       const log = [Y.encodeStateAsUpdate(base), ...pieces]
       const compacted = compactUpdates(log)
-      expect(stateOf(readerOf(compacted.updates))).toEqual(stateOf(doc))
+      expect(stateOf(readerOf(compacted.updates))).toBe(stateOf(doc))
       expect(compacted.stateVector).toEqual(Y.encodeStateVector(doc))
 
       // The raw edits in the order in which they came, and compacted twice, are the same document.
       const edits = interleave(random, authors)
       const all = readerOf([...edits, Y.encodeStateAsUpdate(expected)])
-      expect(stateOf(readerOf(compactUpdates([...edits, whole, ...compacted.updates]).updates))).toEqual(stateOf(all))
+      expect(stateOf(readerOf(compactUpdates([...edits, whole, ...compacted.updates]).updates))).toBe(stateOf(all))
     })
   }
 })
