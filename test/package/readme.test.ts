@@ -1,96 +1,171 @@
-/**
- * Every fenced snippet of the README is compiled or run:
- *
- *  ```ts      compiled against the built package, each as a module of its own
- *  ```sh run  run by a shell, against a server on the address it names
- *  ```sh      commands that other tests run: they must be among `TESTED`
- */
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createServer, type Server } from '../../dist/server/index.js'
-import { run } from './npm.ts'
+import { promisify } from 'node:util'
+import { createServer } from 'tutti/server'
+import { afterAll, describe, expect, test } from 'vitest'
+import { checkOf, readCommands, readSnippets, type Snippet } from './snippets.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
-const snippets = [...readme.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)].map(([, kind, code]) => ({
-  kind: kind!.trim(),
-  code: code!,
-}))
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
+const PACKAGE = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+  name: string
+  scripts: Record<string, string>
+}
+/** Where the README's snippets expect a server. */
+const ADDRESS = '127.0.0.1:1234'
 
-/** What the continuous integration, the tarball test and the command's test run. */
-const TESTED = [
-  'npm install && npm start',
-  'npm install && npm test',
-  'npm install tutti',
-  'npx tutti --port 1234 --data ./tutti-data',
-]
+const run = promisify(execFile)
+const snippets = readSnippets(README)
 
-let folder: string
-let server: Server
-beforeAll(async () => {
-  folder = join(ROOT, 'node_modules/.readme')
-  await rm(folder, { recursive: true, force: true })
-  await mkdir(folder, { recursive: true })
-  server = await createServer({ port: 0, data: 'memory', logLevel: 'silent' })
-})
-afterAll(async () => {
-  await server.close()
-  await rm(folder, { recursive: true, force: true })
+const folders: string[] = []
+const newFolder = (prefix: string): string => {
+  const folder = mkdtempSync(prefix)
+  folders.push(folder)
+  return folder
+}
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
-test('every snippet is of a kind that is tested', () => {
-  expect(snippets.length).toBeGreaterThan(8)
-  for (const { kind } of snippets) expect(['ts', 'sh', 'sh run']).toContain(kind)
-  for (const { kind, code } of snippets) {
-    if (kind === 'sh') for (const line of code.trim().split('\n')) expect(TESTED).toContain(line)
+const require = createRequire(import.meta.url)
+const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')
+
+/** Complaints of the compiler about the snippets, by the README's own line numbers. */
+const compile = async (all: readonly Snippet[]): Promise<string> => {
+  // Inside the project, so that `tutti` is this package by its `exports`; a name with a dot is in nobody's way.
+  const folder = newFolder(join(ROOT, 'test', 'package', '.snippets-'))
+  for (const { line, code } of all) {
+    writeFileSync(join(folder, `README-${line}.ts`), `${'\n'.repeat(line - 1)}${code}\nexport {}\n`)
   }
-})
-
-test('the first screen keeps its lengths: the client in ten lines, the server in four', () => {
-  const [client, first] = snippets.filter(({ kind }) => kind === 'ts')
-  expect(client!.code.trim().split('\n').length).toBeLessThanOrEqual(10)
-  expect(first!.code.trim().split('\n').length).toBeLessThanOrEqual(4)
-})
-
-test('every TypeScript snippet compiles', async () => {
-  const sources = snippets.filter(({ kind }) => kind === 'ts')
-  await Promise.all(sources.map(({ code }, i) => writeFile(join(folder, `snippet${i}.ts`), `${code}\nexport {}\n`)))
-  const config = {
-    extends: '../../tsconfig.json',
-    compilerOptions: {
-      paths: {
-        tutti: ['../../dist/lib/index.d.ts'],
-        'tutti/lit': ['../../dist/lib/lit.d.ts'],
-        'tutti/server': ['../../dist/server/index.d.ts'],
-      },
-      noUnusedLocals: false,
-      noUncheckedIndexedAccess: false,
-    },
-    include: ['*.ts'],
-    exclude: [],
+  const compilerOptions = {
+    target: 'ES2022',
+    module: 'NodeNext',
+    lib: ['ES2023', 'DOM', 'DOM.Iterable'],
+    types: [],
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    exactOptionalPropertyTypes: true,
+    noImplicitOverride: true,
+    skipLibCheck: true,
+    noEmit: true,
   }
-  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))
-  await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', folder], { cwd: ROOT })
-  expect((await readdir(folder)).length).toBe(sources.length + 1)
-})
-
-test('every shell snippet that is marked so runs', async () => {
-  const commands = snippets.filter(({ kind }) => kind === 'sh run')
-  expect(commands.length).toBeGreaterThan(0)
-  const cwd = await mkdtemp(join(tmpdir(), 'tutti-readme-'))
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
   try {
-    for (const { code } of commands) {
-      const script = code.replaceAll('http://127.0.0.1:1234', server.url).replaceAll('curl ', 'curl --fail-with-body ')
-      const stdout = await run('sh', ['-ec', script], { cwd })
-      expect(stdout).toContain('{"changed":true}')
-      expect(stdout).toContain('"notes":{"welcome":{"text":"Hello from curl"}}')
-    }
-    expect((await readFile(join(cwd, 'document.bin'))).byteLength).toBeGreaterThan(20)
-  } finally {
-    await rm(cwd, { recursive: true, force: true })
+    await run(process.execPath, [tsc, '-p', folder, '--pretty', 'false'])
+    return ''
+  } catch (error) {
+    const { stdout } = error as { stdout?: string }
+    if (stdout === undefined) throw error
+    return stdout
   }
+}
+
+/** Runs a shell snippet against a server of its own; an HTTP error fails it. Returns what it printed. */
+const runShell = async ({ code }: Snippet): Promise<string> => {
+  const server = await createServer({ port: 0, data: 'memory', logLevel: 'error' })
+  try {
+    const { host, port } = server.address
+    const script = `set -e\ncurl() { command curl --fail-with-body "$@"; echo; }\n${code.replaceAll(ADDRESS, `${host}:${port}`)}`
+    const { stdout } = await run('sh', ['-c', script], { cwd: newFolder(join(tmpdir(), 'tutti-readme-')) })
+    return stdout
+  } finally {
+    await server.close()
+  }
+}
+
+/** Starts the built command with these arguments, on a free port and in a folder of its own, and stops it again. */
+const startAndStop = async (args: readonly string[]): Promise<{ printed: string; code: number | null }> => {
+  const cwd = newFolder(join(tmpdir(), 'tutti-readme-'))
+  const port = args.indexOf('--port')
+  const freed = args.map((value, index) => (port >= 0 && index === port + 1 ? '0' : value))
+  const child = spawn(process.execPath, [join(ROOT, 'dist', 'server', 'main.js'), ...freed], {
+    cwd,
+    env: { ...process.env, ...(port < 0 ? { PORT: '0' } : {}), TUTTI_LOG: 'error' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  let printed = ''
+  const listening = new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      printed += chunk.toString()
+      if (printed.includes('\n')) resolve()
+    })
+  })
+  await Promise.race([listening, ended])
+  child.kill('SIGTERM')
+  return { printed, code: await ended }
+}
+
+const of = (check: ReturnType<typeof checkOf>): Snippet[] => snippets.filter((snippet) => checkOf(snippet) === check)
+
+describe('every snippet of the README', () => {
+  test('is of a kind that is checked', () => {
+    expect(snippets.length).toBeGreaterThan(5)
+    for (const snippet of snippets) checkOf(snippet)
+  })
+
+  test('in TypeScript compiles against the package', { timeout: 60_000 }, async () => {
+    expect(await compile(of('compile'))).toBe('')
+  })
+
+  test.each(of('run'))('in shell at line $line runs against a server', async (snippet) => {
+    const printed = await runShell(snippet)
+    // The snippets change a document and show it.
+    expect(printed).toContain('"changed":true')
+  })
+
+  test('in shell names only commands that exist', async () => {
+    for (const command of of('commands').flatMap(readCommands)) {
+      switch (command.type) {
+        case 'script':
+          expect(Object.keys(PACKAGE.scripts)).toContain(command.name)
+          break
+        case 'install':
+          expect([undefined, PACKAGE.name]).toContain(command.package)
+          break
+        case 'tutti': {
+          const { printed, code } = await startAndStop(command.args)
+          expect(printed).toMatch(/^\S.*http:\/\/\S+:\d+\S*.*\n$/)
+          expect(code).toBe(0)
+          break
+        }
+      }
+    }
+  })
+
+  test('says of npm scripts in its prose only what exists', () => {
+    const named = [...README.matchAll(/`npm (?:run )?([a-z:]+)(?: [^`]*)?`/g)].map((match) => match[1] as string)
+    expect(named.length).toBeGreaterThan(0)
+    for (const name of named) if (name !== 'install') expect(Object.keys(PACKAGE.scripts)).toContain(name)
+  })
+})
+
+describe('what holds the snippets', () => {
+  test('refuses a kind that nothing checks, and a fence without an end', () => {
+    const [snippet] = readSnippets('text\n```python\nprint(1)\n```\n')
+    expect(snippet).toEqual({ kind: 'python', line: 3, code: 'print(1)' })
+    expect(() => checkOf(snippet as Snippet)).toThrow('nothing would check it')
+    expect(() => readSnippets('```ts\nlet a')).toThrow('never closed')
+  })
+
+  test('refuses a command it does not know', () => {
+    expect(() => readCommands({ kind: 'sh', line: 1, code: 'npm install && rm -r x' })).toThrow('"rm -r x"')
+  })
+
+  test('finds an error of types at its line of the README', { timeout: 60_000 }, async () => {
+    const [snippet] = readSnippets(
+      "\n\n```ts\nimport { createStore, s } from 'tutti'\nconst { state } = createStore({ schema: { n: s.number() } })\nstate.n = 'one'\n```\n",
+    )
+    expect(await compile([snippet as Snippet])).toMatch(/README-4\.ts\(6,1\): error TS2322/)
+  })
+
+  test('fails a shell snippet whose request is refused', async () => {
+    const code = `curl -sS http://${ADDRESS}/no/such/path`
+    await expect(runShell({ kind: 'sh run', line: 1, code })).rejects.toThrow()
+  })
 })
