@@ -203,12 +203,11 @@ describe('the gate', () => {
   })
 
   it('stops at the limit of structs, not after reading them all', () => {
-    const structs = 4_000_000
-    const body = new Uint8Array(structs * 2).map((_, i) => i % 2)
-    const bytes = raw(1, structs, 5, 0, body, 0)
-    const start = performance.now()
+    // 2,000 structs are there, then bytes that are none: who reads on fails for another reason.
+    const body = Uint8Array.from({ length: 4000 }, (_, i) => i % 2)
+    const bytes = raw(1, 4_000_000, 5, 0, body, 0xff)
+    expect(() => readUpdate(bytes)).toThrow(refusal(/^(?!.*1000 structs)/))
     expect(() => readUpdate(bytes, { maxStructs: 1000 })).toThrow(refusal(/more than 1000 structs/))
-    expect(performance.now() - start).toBeLessThan(100)
   })
 
   it('stands between readers and an update that makes every one of them throw', () => {
