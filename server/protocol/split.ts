@@ -3,7 +3,8 @@ import * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
 import { addRuns, type DeleteSet, encodeDeleteSet } from './deleteSet.ts'
 import { walkInOrder } from './order.ts'
-import { readUpdate, UNLIMITED } from './update.ts'
+import type { Struct } from './structs.ts'
+import { readUpdate, UNLIMITED, type Update } from './update.ts'
 
 /**
  * Largest stored segment and largest update in a frame, in bytes. y-websocket cuts a connection that completes no
@@ -13,6 +14,8 @@ export const SEGMENT_BYTES = 256 * 1024
 
 /** Most bytes of a count in front of what it counts. */
 const COUNT_BYTES = 5
+/** Most bytes of a piece around its first struct: counts, client id and clock. */
+const MAX_FRAME_BYTES = 3 * COUNT_BYTES + 2 * 8
 /** Info byte of a Skip struct. */
 const SKIP = 10
 
@@ -33,44 +36,28 @@ interface Piece {
   bytes: number
 }
 
+/** A struct as encoded. */
+interface Written {
+  readonly id: Y.ID
+  readonly length: number
+  readonly body: Uint8Array
+}
+
 /**
  * Splits an update into updates of at most `maxBytes`, in an order in which each integrates completely after the ones
- * before it, wherever the whole does. It is cut between structs: a single larger struct stands alone. Deletions come
- * last.
+ * before it, wherever the whole does. Deletions come last. Texts and lists that are larger are cut, and grow together
+ * again where they are read; a larger struct that cannot be cut (one value of a map) stands alone.
  *
  * @throws TuttiError `PROTOCOL` if the bytes are no update, or its structs wait for each other.
  */
 export const splitUpdate = (bytes: Uint8Array, maxBytes: number): Uint8Array[] => {
   if (bytes.length <= maxBytes) return [bytes]
-  const { structs, runs, deletions } = readUpdate(bytes, UNLIMITED)
+  const update = readUpdate(bytes, UNLIMITED)
   const pieces: Piece[] = [createPiece()]
   const room = (): number => maxBytes - pieces.at(-1)!.bytes
 
-  // All structs are written into one buffer, in order, and copied from there: a struct's size is known by writing it.
-  const encoder = new Y.UpdateEncoderV1()
-  const order: number[] = []
-  const ends: number[] = []
-  // What the document has at least, if the update fits it: of the update's own clients all before their last run.
-  const states = new Map(runs.map(({ client, from }) => [client, from]))
-  const isOrdered = walkInOrder(
-    structs,
-    runs,
-    (client) => states.get(client) ?? Number.POSITIVE_INFINITY,
-    (index) => {
-      structs[index]!.write(encoder, 0)
-      order.push(index)
-      ends.push(encoding.length(encoder.restEncoder))
-    },
-  )
-  if (!isOrdered) throw new TuttiError('PROTOCOL', 'The update cannot be split: its structs wait for each other.')
-  const written = encoder.toUint8Array()
-
-  let start = 0
-  for (const [i, index] of order.entries()) {
-    const { id, length } = structs[index]!
-    const body = written.subarray(start, ends[i])
-    start = ends[i]!
-    if (costOf(pieces.at(-1)!, id, body.length) > room() && pieces.at(-1)!.sections.size > 0) pieces.push(createPiece())
+  for (const { id, length, body } of writeInOrder(update, maxBytes - MAX_FRAME_BYTES)) {
+    if (costOf(pieces.at(-1)!, id, body.length) > room() && !isEmpty(pieces.at(-1)!)) pieces.push(createPiece())
     const piece = pieces.at(-1)!
     piece.bytes += costOf(piece, id, body.length)
     let section = piece.sections.get(id.client)
@@ -89,7 +76,7 @@ export const splitUpdate = (bytes: Uint8Array, maxBytes: number): Uint8Array[] =
   }
 
   const deleteSet: DeleteSet = new Map()
-  for (const [client, deleted] of deletions) addRuns(deleteSet, client, deleted)
+  for (const [client, deleted] of update.deletions) addRuns(deleteSet, client, deleted)
   for (const [client, ranges] of deleteSet) {
     for (let i = 0; i < ranges.length; i += 2) {
       const clock = ranges[i]!
@@ -107,6 +94,64 @@ export const splitUpdate = (bytes: Uint8Array, maxBytes: number): Uint8Array[] =
     }
   }
   return pieces.map(encodePiece)
+}
+
+/**
+ * Encodes the structs one by one, in an order that integrates, cut where they are larger than `maxBytes` and can be.
+ * All go into one buffer and are copied from there: how large a struct is shows by writing it.
+ */
+const writeInOrder = ({ structs, runs }: Update, maxBytes: number): Written[] => {
+  const encoder = new Y.UpdateEncoderV1()
+  const written: { id: Y.ID; length: number; start: number; end: number }[] = []
+  const write = (struct: Struct): void => {
+    const start = encoding.length(encoder.restEncoder)
+    struct.write(encoder, 0)
+    const end = encoding.length(encoder.restEncoder)
+    const halves = end - start > maxBytes ? halve(struct) : undefined
+    if (halves === undefined) written.push({ id: struct.id, length: struct.length, start, end })
+    else for (const half of halves) write(half)
+  }
+  // What the document has at least, if the update fits it: of the update's own clients all before their last run.
+  const states = new Map(runs.map(({ client, from }) => [client, from]))
+  const stateOf = (client: number): number => states.get(client) ?? Number.POSITIVE_INFINITY
+  if (!walkInOrder(structs, runs, stateOf, (index) => write(structs[index]!))) {
+    throw new TuttiError('PROTOCOL', 'The update cannot be split: its structs wait for each other.')
+  }
+  const buffer = encoder.toUint8Array()
+  return written.map(({ id, length, start, end }) => ({ id, length, body: buffer.subarray(start, end) }))
+}
+
+/**
+ * Cuts a text or list in the middle, as Yjs does when someone writes there: the right half builds on the end of the
+ * left. The struct itself is used up. `undefined` if it cannot be cut.
+ */
+const halve = (struct: Struct): [Y.Item, Y.Item] | undefined => {
+  if (struct.constructor !== Y.Item) return undefined
+  const { id, origin, rightOrigin, parent, parentSub, length, content } = struct as Y.Item
+  let middle = length >>> 1
+  if (content instanceof Y.ContentString) {
+    // Between two surrogates a cut would make replacement characters of both.
+    const code = content.str.charCodeAt(middle - 1)
+    if (code >= 0xd800 && code <= 0xdbff) middle--
+  } else if (!(content instanceof Y.ContentAny || content instanceof Y.ContentJSON)) {
+    return undefined
+  }
+  if (middle === 0) return undefined
+  const right = content.splice(middle)
+  const beforeRight = Y.createID(id.client, id.clock + middle - 1)
+  return [
+    new Y.Item(id, null, origin, null, rightOrigin, parent, parentSub, content),
+    new Y.Item(
+      Y.createID(id.client, id.clock + middle),
+      null,
+      beforeRight,
+      null,
+      rightOrigin,
+      parent,
+      parentSub,
+      right,
+    ),
+  ]
 }
 
 const createPiece = (): Piece => ({ sections: new Map(), deletions: new Map(), bytes: 2 * COUNT_BYTES })

@@ -47,7 +47,8 @@ export const createCompactor = ({
   }
 
   const start = (): Worker => {
-    const thread = new Worker(script)
+    // The flags of the process that embeds the server (`--input-type`, `--import`) are not meant for this thread.
+    const thread = new Worker(script, { execArgv: [] })
     thread.on('message', (answer: CompactionAnswer) => {
       const job = settle()
       if (answer.type === 'done') job?.resolve(answer.compacted)

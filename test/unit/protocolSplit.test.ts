@@ -54,6 +54,32 @@ describe('splitting an update', () => {
     expect(stateOf(applyAll(pieces))).toBe(stateOf(doc))
   })
 
+  it('cuts a text and a list that are larger, and they grow together again', () => {
+    const doc = docWith(1, (each) => {
+      // Pairs of surrogates everywhere, an odd number of units before them: some cut would fall into one.
+      each.getText('t').insert(0, `x${'😀é漢'.repeat(700)}`)
+      each.getArray('a').push(Array.from({ length: 900 }, (_, i) => ({ i })))
+    })
+    const whole = Y.encodeStateAsUpdate(doc)
+    expect(readUpdate(whole).structs.length).toBe(2)
+    const pieces = splitUpdate(whole, 400)
+    for (const piece of pieces) expect(piece.length).toBeLessThanOrEqual(400)
+    const read = applyAll(pieces)
+    expect(stateOf(read)).toBe(stateOf(doc))
+    expect(Y.encodeStateAsUpdate(read)).toEqual(whole)
+    expect(read.getText('t').toString()).toBe(doc.getText('t').toString())
+  })
+
+  it('cuts a text into which others wrote', () => {
+    const doc = docWith(1, (each) => each.getText('t').insert(0, 'abcdefghij'.repeat(100)))
+    const other = docWith(2, (each) => each.getText('t').insert(500, 'between'.repeat(100)), doc)
+    const before = docWith(3, (each) => each.getText('t').insert(0, 'front'.repeat(100)), doc)
+    Y.applyUpdate(other, Y.encodeStateAsUpdate(before))
+    const pieces = splitUpdate(Y.encodeStateAsUpdate(other), 150)
+    for (const piece of pieces) expect(piece.length).toBeLessThanOrEqual(150)
+    expect(stateOf(applyAll(pieces))).toBe(stateOf(other))
+  })
+
   it('puts what others build on first, back and forth between clients', () => {
     // Client 9 writes into what 2 made and the other way round, so that no client can go first as a whole.
     let doc = docWith(2, (each) => each.getArray('a').push([new Y.Map()]))
