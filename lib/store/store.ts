@@ -1,3 +1,5 @@
+// Emitted with the types: an application whose `lib` has no `Symbol.dispose` can still compile them.
+/// <reference lib="esnext.disposable" preserve="true" />
 import * as Y from 'yjs'
 import { TuttiError } from '../errors.ts'
 import { createHistory, type History, type UndoOptions } from '../history.ts'
