@@ -84,7 +84,7 @@ export const chromiumHint = () => {
 }
 
 /** Debian itself: Ubuntu's `chromium` package is a stub that needs snap. */
-const isDebian = () =>
+export const isDebian = () =>
   process.platform === 'linux' &&
   existsSync('/etc/os-release') &&
   /^ID="?debian"?$/m.test(readFileSync('/etc/os-release', 'utf8'))

@@ -8,6 +8,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import process from 'node:process'
+import { needsNewerLibc, patchLibc } from './newerLibc.mjs'
 import { ROOT } from './paths.mjs'
 
 /** The oldest version that `engines` allows, and each later line with long support. */
@@ -49,6 +50,13 @@ const installNode = (version) => {
     writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
     if (!run(process.execPath, [npmScript(), 'install', '--no-save', `${name}@${version}`], folder)) {
       throw new Error(`npm has no ${name}@${version}, or can't install it here.`)
+    }
+    try {
+      if (needsNewerLibc(version)) patchLibc(binary, join(FOLDER, version, 'libc'))
+    } catch (error) {
+      // Half made is not there: the next run begins anew.
+      rmSync(folder, { recursive: true, force: true })
+      throw error
     }
   }
   return binary
