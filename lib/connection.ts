@@ -100,7 +100,8 @@ const mentions = (frame: Uint8Array, client: number): boolean => {
 export const openConnection = (options: ConnectionOptions): Connection => {
   const { store, address, awareness, known } = options
   const { doc } = store
-  const { status, persistence, localChanges, report } = internals(store)
+  const inside = internals(store)
+  const { status, localChanges, report } = inside
   const backoff = createBackoff(options.backoff)
   /** The application wants a connection, and the server did not say no. */
   let isWanted = false
@@ -262,7 +263,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
       lost(CLOSE_ROOM_GONE, 'the room holds another document')
       return
     }
-    persistence?.setDocumentId(documentId)
+    inside.persistence?.setDocumentId(documentId)
     if (isAgain) return
     outbox.greet(maxMessageBytes)
     ping()
@@ -350,17 +351,14 @@ export const openConnection = (options: ConnectionOptions): Connection => {
       backoff.reset()
       show('connecting')
       forgive()
-      if (persistence === undefined) {
-        attempt()
-        return
-      }
       // With what is stored here the server sends only what is missing, and knows which document it is.
       const begin = (): void => {
-        const stored = persistence.documentId()
+        const stored = inside.persistence?.documentId()
         if (stored !== undefined) known.documentId ??= stored
         if (isWanted && status.connection.peek() === 'connecting') attempt()
       }
-      persistence.whenLoaded.then(begin, begin)
+      if (inside.isReady) begin()
+      else store.whenReady().then(begin)
     },
     disconnect: () => stop('disconnected'),
     destroy: () => {

@@ -16,6 +16,11 @@ export interface LocalChanges {
   onChange: ((before: Map<number, number>) => void) | undefined
   /** The first `count` changes are durable on the server. */
   acknowledge(count: number): void
+  /**
+   * The stored copy was loaded. One that was left with unacknowledged changes adds one: how many there were is not
+   * known, and until a sync step 2 is acknowledged it is not known either that there are none.
+   */
+  restore(persistence: Persistence): void
   /** Stops counting; needed where the document lives on. */
   destroy(): void
 }
@@ -29,26 +34,23 @@ const hasContent = ({ deleteSet, beforeState, afterState }: Transaction): boolea
 /**
  * Counts every transaction with content whose origin is neither the server nor the stored copy, also one made through
  * the Y.Doc itself. Stops when the document is destroyed.
- *
- * A stored copy that was left with unacknowledged changes adds one: how many there were is not known, and until a sync
- * step 2 is acknowledged it is not known either that there are none.
  */
 export const countLocalChanges = (
   doc: Doc,
   status: Pick<StatusCells, 'unsyncedChanges'>,
   isStoredOrigin: (origin: unknown) => boolean,
-  persistence?: Persistence,
 ): LocalChanges => {
   let total = 0
   let acknowledged = 0
-  // `undefined` until the stored mark was read: writing it earlier would hide what the last session left.
-  let marked: boolean | undefined
+  // `undefined` until its mark was read: writing that earlier would hide what the last session left.
+  let kept: Persistence | undefined
+  let isMarked = false
 
   const publish = (): void => {
     const unsynced = total - acknowledged
-    if (marked !== undefined && marked !== unsynced > 0) {
-      marked = unsynced > 0
-      persistence?.setUnacknowledged(marked)
+    if (isMarked !== unsynced > 0) {
+      isMarked = !isMarked
+      kept?.setUnacknowledged(isMarked)
     }
     try {
       status.unsyncedChanges.value = unsynced
@@ -69,6 +71,12 @@ export const countLocalChanges = (
       acknowledged = count
       publish()
     },
+    restore: (persistence) => {
+      kept = persistence
+      isMarked = persistence.unacknowledged()
+      if (isMarked) total++
+      publish()
+    },
     destroy: () => doc.off('beforeObserverCalls', count),
   }
 
@@ -83,16 +91,6 @@ export const countLocalChanges = (
     publish()
   }
   doc.on('beforeObserverCalls', count)
-
-  persistence?.whenLoaded.then(
-    () => {
-      marked = persistence.unacknowledged()
-      if (marked) total++
-      publish()
-    },
-    // The owner of the persistence reports that it can't be read; nothing is written to it then.
-    () => undefined,
-  )
 
   return changes
 }

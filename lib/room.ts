@@ -242,6 +242,7 @@ const hold = <St extends StoreHandle, PS extends PresenceShape>(store: St, place
     reset: async () => {
       leave()
       if (place.core === core) core.close()
+      await store.whenReady()
       await internals(store).persistence?.clear()
     },
   }

@@ -2,11 +2,10 @@ import * as Y from 'yjs'
 import { TuttiError } from '../errors.ts'
 import { createHistory, type History, type UndoOptions } from '../history.ts'
 import { countLocalChanges } from '../localChanges.ts'
-import { openIndexedDB } from '../offline.ts'
 import type { Persistence } from '../persistence.ts'
 import { rethrow } from '../rethrow.ts'
 import { createStatus } from '../status.ts'
-import type { Node } from './graph.ts'
+import { type Node, settle } from './graph.ts'
 import { INTERNALS, type StoreHandle } from './internals.ts'
 import { NODE, type SnapshotOf } from './live.ts'
 import { computed, effect } from './reactive.ts'
@@ -104,24 +103,40 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
   }
 
   const { persist } = options
-  const persistence = typeof persist === 'string' ? openIndexedDB(persist, doc, report) : persist || undefined
+  let persistence = typeof persist === 'string' ? undefined : persist || undefined
   const isStoredOrigin = (origin: unknown): boolean =>
     persistence !== undefined && origin === (persistence.origin ?? persistence)
-  const localChanges = countLocalChanges(doc, status, isStoredOrigin, persistence)
-  const ready = persistence?.whenLoaded.then(
-    () => {
-      status.persisted.value = !graph.isDestroyed
-    },
-    (cause: unknown) => {
-      if (graph.isDestroyed) return
-      report(
-        cause instanceof TuttiError
-          ? cause
-          : new TuttiError('STORAGE_FAILED', 'what this device stored cannot be read', { cause, retryable: false }),
-      )
-    },
-  )
-  const whenReady = async (): Promise<void> => ready
+  const localChanges = countLocalChanges(doc, status, isStoredOrigin)
+  const reportStorage = (cause: unknown): void => {
+    if (graph.isDestroyed) return
+    report(
+      new TuttiError('STORAGE_FAILED', `this device can't keep the document: ${cause}`, {
+        hint: 'The store works, but a reload without the network will not show its changes.',
+        cause,
+        retryable: false,
+      }),
+    )
+  }
+  let isReady = false
+  const load = async (): Promise<void> => {
+    try {
+      if (typeof persist === 'string') {
+        const { openIndexedDB } = await import('../offline.ts')
+        if (graph.isDestroyed) return
+        persistence = openIndexedDB(persist, doc, reportStorage)
+      }
+      if (!persistence) return
+      await persistence.whenLoaded
+      localChanges.restore(persistence)
+      settle(() => (status.persisted.value = !graph.isDestroyed))
+    } catch (cause) {
+      reportStorage(cause)
+    } finally {
+      isReady = true
+    }
+  }
+  const ready = load()
+  const whenReady = (): Promise<void> => ready
 
   const undo = options.undo === false ? undefined : options.undo
   const { y, roots } = graph.root
@@ -227,8 +242,13 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
     [Symbol.dispose]: destroy,
     [INTERNALS]: {
       status,
-      persistence,
       localChanges,
+      get persistence() {
+        return persistence
+      },
+      get isReady() {
+        return isReady
+      },
       get destroyed() {
         return graph.isDestroyed
       },

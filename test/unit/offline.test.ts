@@ -13,9 +13,9 @@ const open = (name: string, onError?: (error: TuttiError) => void) => createStor
 
 /** Ends a store as a closed tab does, and waits until the database has what it was given. */
 const close = async (store: ReturnType<typeof open>): Promise<void> => {
-  const { persistence } = internals(store)
   store.destroy()
-  await persistence?.destroy()
+  await store.whenReady()
+  await internals(store).persistence?.destroy()
 }
 
 afterEach(() => vi.unstubAllGlobals())
