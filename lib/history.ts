@@ -65,15 +65,14 @@ export const createHistory = (
   manager.on('stack-item-popped', change)
   manager.on('stack-cleared', change)
 
+  const step = (way: 'undo' | 'redo'): boolean => {
+    check()
+    return settle(() => manager[way]() !== null)
+  }
+
   return {
-    undo: () => {
-      check()
-      return settle(() => manager.undo() !== null)
-    },
-    redo: () => {
-      check()
-      return settle(() => manager.redo() !== null)
-    },
+    undo: () => step('undo'),
+    redo: () => step('redo'),
     get canUndo() {
       void version.value
       return manager.canUndo()

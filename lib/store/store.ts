@@ -12,7 +12,7 @@ import { computed, effect } from './reactive.ts'
 import type { Live, Shape, Snapshot } from './schema.ts'
 import { encodeSeed } from './seed.ts'
 import { openState } from './state.ts'
-import { checkWritable, type TransactOptions, transact } from './write.ts'
+import { checkWritable, destroyedError, type TransactOptions, transact } from './write.ts'
 
 export interface StoreOptions<Sh extends Shape> {
   /** What the document holds, by name. Lists, records, texts and objects become top-level Yjs types of these names. */
@@ -78,8 +78,6 @@ export interface Store<Sh extends Shape = Shape> extends StoreHandle {
   [Symbol.dispose](): void
 }
 
-const destroyedError = (): TuttiError => new TuttiError('DESTROYED', 'the store was destroyed')
-
 /**
  * Makes a store: `createStore({ schema: { todos: s.list(s.object({ title: s.string() })) } })`. Opens no socket and
  * touches no browser storage unless `persist` says so. Throws `INVALID_SCHEMA`.
@@ -87,16 +85,12 @@ const destroyedError = (): TuttiError => new TuttiError('DESTROYED', 'the store 
 export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<Sh> => {
   const doc = options.doc ?? new Y.Doc()
   const status = createStatus()
-  const onError = options.onError ?? ((error: TuttiError) => console.warn(error))
-  const { graph, state } = openState(doc, options.schema, {
-    validateRemote: options.validateRemote ?? 'coerce',
-    onError,
-  })
+  const { graph, state } = openState(doc, options.schema, options)
 
   const report = (error: TuttiError): void => {
     status.error.value = error
     try {
-      onError(error)
+      graph.options.onError(error)
     } catch (thrown) {
       rethrow(thrown)
     }
@@ -138,12 +132,13 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
   const ready = load()
   const whenReady = (): Promise<void> => ready
 
-  const undo = options.undo === false ? undefined : options.undo
-  const { y, roots } = graph.root
+  const undo = options.undo || {}
+  const { y, roots = {} } = graph.root
   const history = createHistory(
     doc,
-    undo?.scope ? undo.scope.map((name) => roots?.[name] ?? y) : [y, ...Object.values(roots ?? {})],
-    undo ?? {},
+    // Scalars have no type of their own: they live in `y`.
+    (undo.scope ?? ['', ...Object.keys(roots)]).map((name) => roots[name] ?? y),
+    undo,
     () => checkWritable(graph),
   )
   if (options.undo === false) history.pause()
@@ -154,34 +149,27 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
     return () => onDestroys.delete(fn)
   }
 
-  const whenSynced = ({ signal, timeout }: WaitOptions = {}): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const ends: (() => void)[] = []
-      const end = (settle: () => void): void => {
-        for (const each of ends.splice(0)) each()
-        settle()
-      }
-      const refuse = (error: unknown): void => end(() => reject(error))
-      if (graph.isDestroyed) return refuse(destroyedError())
-      if (signal?.aborted) return refuse(signal.reason)
-      const abort = (): void => refuse(signal?.reason)
-      signal?.addEventListener('abort', abort)
-      ends.push(
-        () => signal?.removeEventListener('abort', abort),
-        onDestroy(() => refuse(destroyedError())),
-      )
-      if (timeout !== undefined) {
-        const expire = (): void => refuse(new TuttiError('TIMEOUT', `not synced within ${timeout} ms`))
-        const timer = setTimeout(expire, timeout)
-        ends.push(() => clearTimeout(timer))
-      }
-      ends.push(
-        status.synced.subscribe((isSynced) => {
-          // Not in the first call, which comes before its own end is known.
-          if (isSynced) queueMicrotask(() => end(resolve))
-        }),
-      )
-    })
+  const whenSynced = async ({ signal, timeout }: WaitOptions = {}): Promise<void> => {
+    if (graph.isDestroyed) throw destroyedError()
+    signal?.throwIfAborted()
+    const ends: (() => void)[] = []
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const abort = (): void => reject(signal?.reason)
+        const expire = (): void => reject(new TuttiError('TIMEOUT', `not synced within ${timeout} ms`))
+        const timer = timeout === undefined ? undefined : setTimeout(expire, timeout)
+        signal?.addEventListener('abort', abort)
+        ends.push(
+          () => signal?.removeEventListener('abort', abort),
+          () => clearTimeout(timer),
+          onDestroy(() => reject(destroyedError())),
+          status.synced.subscribe((isSynced) => isSynced && resolve()),
+        )
+      })
+    } finally {
+      for (const end of ends) end()
+    }
+  }
 
   const destroy = (): void => {
     if (graph.isDestroyed) return
