@@ -118,12 +118,16 @@ export class TuttiError extends Error {
   readonly hint: string
   readonly retryable: boolean
 
-  constructor(code: ErrorCode, message: string, options: TuttiErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+  constructor(
+    code: ErrorCode,
+    message: string,
+    { path = [], hint = '', cause, retryable = code in RETRYABLE }: TuttiErrorOptions = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause })
     this.name = 'TuttiError'
     this.code = code
-    this.path = options.path ?? []
-    this.hint = options.hint ?? ''
-    this.retryable = options.retryable ?? code in RETRYABLE
+    this.path = path
+    this.hint = hint
+    this.retryable = retryable
   }
 }

@@ -4,7 +4,7 @@ import type { TuttiError } from '../errors.ts'
 import { rethrow } from '../rethrow.ts'
 import { errorAt, fail, isPlain, type Path, scalar } from './parse.ts'
 import { batch, isRecorded, type Signal, signal } from './reactive.ts'
-import type { Schema } from './schema.ts'
+import { EMPTY, type Schema } from './schema.ts'
 
 export type YType = Y.AbstractType<unknown>
 
@@ -147,34 +147,29 @@ export class Node {
   all(): readonly unknown[] {
     this.track(null)
     if (this.items) return this.items
-    const { kind, item } = this.schema
-    const items = Object.freeze(
-      kind === 'list'
-        ? (this.y as Y.Array<unknown>).toArray().map((raw, index) => this.read(index, item, raw))
-        : Array.from((this.y as Y.Map<unknown>).entries(), ([id, raw]) => [id, this.read(id, item, raw)]),
-    )
+    const items = Object.freeze(this.#all(false))
     // Dates and bytes can't be frozen: each reading makes its own.
-    if (item.kind !== 'date' && item.kind !== 'bytes') this.items = items
+    if (!/date|bytes/.test(this.schema.item.kind)) this.items = items
     return items
+  }
+
+  #all(asPlain: boolean): unknown[] {
+    const { kind, item } = this.schema
+    return kind === 'list'
+      ? (this.y as Y.Array<unknown>).toArray().map((raw, index) => this.read(index, item, raw, asPlain))
+      : Array.from((this.y as Y.Map<unknown>).entries(), ([id, raw]) => [id, this.read(id, item, raw, asPlain)])
   }
 
   #copy(): unknown {
     const { schema, y } = this
     if (schema.kind === 'text') return (y as Y.Text).toString()
-    if (schema.kind === 'list') {
-      return (y as Y.Array<unknown>).toArray().map((raw, index) => this.readPlain(index, schema.item, raw))
-    }
+    if (schema.kind === 'list') return this.#all(true)
+    const values =
+      schema.kind === 'record'
+        ? (this.#all(true) as [string, unknown][])
+        : Object.entries(schema.fields).map(([key, field]) => [key, this.readPlain(key, field, this.raw(key))] as const)
     const result: Record<string, unknown> = {}
-    if (schema.kind === 'record') {
-      for (const [key, raw] of (y as Y.Map<unknown>).entries()) {
-        if (key !== '__proto__') result[key] = this.readPlain(key, schema.item, raw)
-      }
-    } else {
-      for (const key in schema.fields) {
-        const value = this.readPlain(key, schema.fields[key]!, this.raw(key))
-        if (value !== undefined) result[key] = value
-      }
-    }
+    for (const [key, value] of values) if (value !== undefined && key !== '__proto__') result[key] = value
     return result
   }
 
@@ -297,8 +292,6 @@ export const settle = <R>(fn: () => R): R => {
   if ('error' in done) throw done.error
   return done.value
 }
-
-const EMPTY = { text: '', list: [], object: {}, record: {} } as const
 
 /** The nodes of one document. It adds one listener to the document, whatever is read. */
 export class Graph {

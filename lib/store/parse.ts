@@ -1,7 +1,7 @@
 /** From what an application writes to what Yjs may store: everything is checked before anything is stored. */
 import { type ErrorCode, TuttiError } from '../errors.ts'
 import { NODE, type Snapshotable } from './live.ts'
-import { isSchema, type Schema, type Shape } from './schema.ts'
+import { EMPTY, isSchema, type Schema, type Shape } from './schema.ts'
 
 export type Path = readonly (string | number)[]
 
@@ -133,11 +133,9 @@ export const parse = (schema: Schema, given: unknown, path: Path, makeId: () => 
   if (value === null && schema.isNullable) return null
   if (value === undefined) {
     if (schema.isOptional || schema.fallback !== undefined) return undefined
-    // Nested containers are created by whoever creates their parent.
-    if (schema.kind === 'text') return ''
-    if (schema.kind === 'list') return []
-    if (schema.kind === 'object' || schema.kind === 'record') value = {}
     if (schema.kind === 'id') return id ?? makeId()
+    // Nested containers are created by whoever creates their parent.
+    value = EMPTY[schema.kind as keyof typeof EMPTY]
   }
   const { kind, fields, item } = schema
   if (kind === 'id') {
