@@ -1,12 +1,12 @@
 import type { Doc, Transaction } from 'yjs'
 import type { Persistence } from './persistence.ts'
-import { rethrow } from './rethrow.ts'
 import type { StatusCells } from './status.ts'
+import { settle } from './store/graph.ts'
 
 /** Local changes of one document, counted from its creation: what `status.unsyncedChanges` is made of. */
 export interface LocalChanges {
   /** Changes so far. Changes made before `count` are `acknowledge`d together. */
-  readonly total: number
+  total: number
   /** Origin of transactions that bring the server's content; only a connection sets it. */
   remoteOrigin: unknown
   /**
@@ -40,30 +40,23 @@ export const countLocalChanges = (
   status: Pick<StatusCells, 'unsyncedChanges'>,
   isStoredOrigin: (origin: unknown) => boolean,
 ): LocalChanges => {
-  let total = 0
   let acknowledged = 0
-  // `undefined` until its mark was read: writing that earlier would hide what the last session left.
+  // `undefined` until its mark was read: writing the mark earlier would hide what the last session left.
   let kept: Persistence | undefined
   let isMarked = false
 
   const publish = (): void => {
-    const unsynced = total - acknowledged
+    const unsynced = changes.total - acknowledged
     if (isMarked !== unsynced > 0) {
       isMarked = !isMarked
       kept?.setUnacknowledged(isMarked)
     }
-    try {
-      status.unsyncedChanges.value = unsynced
-    } catch (error) {
-      // An application's effect threw. Thrown on into Yjs it would keep the document's own observers from running.
-      rethrow(error)
-    }
+    // What an application's effect throws must not reach Yjs: it would keep the document's own observers from running.
+    settle(() => (status.unsyncedChanges.value = unsynced))
   }
 
   const changes: LocalChanges = {
-    get total() {
-      return total
-    },
+    total: 0,
     remoteOrigin: undefined,
     onChange: undefined,
     acknowledge: (count) => {
@@ -74,7 +67,7 @@ export const countLocalChanges = (
     restore: (persistence) => {
       kept = persistence
       isMarked = persistence.unacknowledged()
-      if (isMarked) total++
+      if (isMarked) changes.total++
       publish()
     },
     destroy: () => doc.off('beforeObserverCalls', count),
@@ -87,7 +80,7 @@ export const countLocalChanges = (
     if (changes.remoteOrigin !== undefined && origin === changes.remoteOrigin) return
     if (!hasContent(transaction)) return
     changes.onChange?.(transaction.beforeState)
-    total++
+    changes.total++
     publish()
   }
   doc.on('beforeObserverCalls', count)

@@ -12,9 +12,9 @@ export interface Internals {
   /** Writable status; `status.view` is what the application sees. The store itself writes only `persisted`, `error`. */
   readonly status: StatusCells
   /** What keeps the document on this device, if anything does: surely known once `isReady`. */
-  persistence: Persistence | undefined
+  readonly persistence: Persistence | undefined
   /** What this device had stored is in the document, or turned out unreadable. `whenReady()` of the store waits for it. */
-  isReady: boolean
+  readonly isReady: boolean
   readonly destroyed: boolean
   /** How many values of the state somebody subscribes to right now. */
   readonly subscriptions: number

@@ -3,7 +3,7 @@ import { TuttiError } from '../errors.ts'
 import { createHistory, type History, type UndoOptions } from '../history.ts'
 import { countLocalChanges } from '../localChanges.ts'
 import type { Persistence } from '../persistence.ts'
-import { rethrow } from '../rethrow.ts'
+import { callApart, rethrow } from '../rethrow.ts'
 import { createStatus } from '../status.ts'
 import { type Node, settle } from './graph.ts'
 import { INTERNALS, type StoreHandle } from './internals.ts'
@@ -89,11 +89,7 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
 
   const report = (error: TuttiError): void => {
     status.error.value = error
-    try {
-      graph.options.onError(error)
-    } catch (thrown) {
-      rethrow(thrown)
-    }
+    callApart(() => graph.options.onError(error))
   }
 
   const { persist } = options
@@ -173,13 +169,7 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
 
   const destroy = (): void => {
     if (graph.isDestroyed) return
-    for (const each of [...onDestroys].reverse()) {
-      try {
-        each()
-      } catch (error) {
-        rethrow(error)
-      }
-    }
+    for (const each of [...onDestroys].reverse()) callApart(each)
     history.destroy()
     graph.destroy()
     localChanges.destroy()
