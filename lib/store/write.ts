@@ -1,8 +1,9 @@
 /** Changes of a document. Everything given here was parsed before; each change leaves its inverse in an open `transact`. */
+import { equalityDeep } from 'lib0/function'
 import * as Y from 'yjs'
 import type { TuttiError } from '../errors.ts'
 import { build, fits, type Graph, isContainer, listOf, type Node, settle, type YType } from './graph.ts'
-import { errorAt, fail, isPlain, parse, type Stored } from './parse.ts'
+import { errorAt, fail, parse, type Stored } from './parse.ts'
 import { isRendering } from './render.ts'
 import type { Schema } from './schema.ts'
 
@@ -132,17 +133,8 @@ const copyOf = (graph: Graph, raw: unknown): { copy: unknown; rebind: () => void
 }
 
 /** Stored values are equal: plain ones deeply, shared types by their JSON. */
-const same = (stored: Stored, raw: unknown): boolean => {
-  const other = raw instanceof Y.AbstractType ? raw.toJSON() : raw
-  if (stored === other) return true
-  if (typeof stored !== 'object' || typeof other !== 'object' || stored === null || other === null) return false
-  if (Array.isArray(stored) !== Array.isArray(other) || isPlain(stored) !== isPlain(other)) return false
-  const keys = Object.keys(stored)
-  return (
-    keys.length === Object.keys(other).length &&
-    keys.every((key) => key in other && same(stored[key as keyof typeof stored], other[key as keyof typeof other]))
-  )
-}
+const same = (stored: Stored, raw: unknown): boolean =>
+  equalityDeep(stored, raw instanceof Y.AbstractType ? raw.toJSON() : raw)
 
 /** Writes a field or an entry; `undefined` removes it. Where its shared type exists already, that one is changed. */
 export const setKey = (node: Node, key: string, schema: Schema, stored: Stored): void => {
