@@ -150,11 +150,10 @@ export const parse = (schema: Schema, given: unknown, path: Path, makeId: () => 
   if ((kind === 'record' || kind === 'object') && isPlain(value)) {
     const result: Record<string, Stored> = {}
     for (const key of Object.keys(value)) {
-      if (kind === 'object') fields[key] ?? unknownKey(path, key, fields)
-      else {
+      if (kind === 'record') {
         checkId(key, [...path, key])
         result[key] = parseItem(item, value[key], [...path, key], makeId, key)
-      }
+      } else if (!fields[key]) unknownKey(path, key, fields)
     }
     for (const [key, field] of Object.entries(fields)) {
       const stored = parse(field, value[key], [...path, key], makeId, field.kind === 'id' ? id : undefined)
