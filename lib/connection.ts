@@ -3,7 +3,7 @@ import { uuidv4 } from 'lib0/random'
 import type { Awareness } from 'y-protocols/awareness'
 import { WebsocketProvider } from 'y-websocket'
 import { type BackoffOptions, createBackoff } from './backoff.ts'
-import { ERRORS, type ErrorCode, TuttiError } from './errors.ts'
+import { ERROR_OF_CLOSE, type ErrorCode, TuttiError } from './errors.ts'
 import { createOutbox } from './outbox.ts'
 import {
   decodeServerTutti,
@@ -68,15 +68,14 @@ const ATTEMPT_LIMIT = 20_000
 /** What a browser reports of a connection that broke. */
 const CLOSE_ABNORMAL = 1006
 const CLOSE_SERVICE_RESTART = 1012
+const CLOSE_ROOM_GONE = 4404
 
 const isPermanent = (close: number): boolean => close >= 4400 && close < 4500
 
 /** What a close code says; `undefined` where it says no more than that the connection is gone. */
 const errorOfClose = (close: number, reason: string): TuttiError | undefined => {
-  const known = close === CLOSE_SERVICE_RESTART ? ERRORS.GOING_AWAY.close : close
-  const code =
-    (Object.keys(ERRORS) as ErrorCode[]).find((code) => (ERRORS[code] as { close?: number }).close === known) ??
-    (isPermanent(close) ? 'PROTOCOL' : undefined)
+  const known = close === CLOSE_SERVICE_RESTART ? 'GOING_AWAY' : (ERROR_OF_CLOSE as Record<number, ErrorCode>)[close]
+  const code = known ?? (isPermanent(close) ? 'PROTOCOL' : undefined)
   return code && new TuttiError(code, `the server closed the connection: ${reason || close}`, { hint: hintOf(code) })
 }
 
@@ -101,7 +100,8 @@ const mentions = (frame: Uint8Array, client: number): boolean => {
 export const openConnection = (options: ConnectionOptions): Connection => {
   const { store, address, awareness, known } = options
   const { doc } = store
-  const { status, persistence, localChanges, report } = internals(store)
+  const inside = internals(store)
+  const { status, localChanges, report } = inside
   const backoff = createBackoff(options.backoff)
   /** The application wants a connection, and the server did not say no. */
   let isWanted = false
@@ -260,10 +260,10 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     known.documentId ??= documentId
     if (known.documentId !== documentId) {
       // Going on would merge two histories into one document.
-      lost(ERRORS.ROOM_GONE.close, 'the room holds another document')
+      lost(CLOSE_ROOM_GONE, 'the room holds another document')
       return
     }
-    persistence?.setDocumentId(documentId)
+    inside.persistence?.setDocumentId(documentId)
     if (isAgain) return
     outbox.greet(maxMessageBytes)
     ping()
@@ -351,17 +351,14 @@ export const openConnection = (options: ConnectionOptions): Connection => {
       backoff.reset()
       show('connecting')
       forgive()
-      if (persistence === undefined) {
-        attempt()
-        return
-      }
       // With what is stored here the server sends only what is missing, and knows which document it is.
       const begin = (): void => {
-        const stored = persistence.documentId()
+        const stored = inside.persistence?.documentId()
         if (stored !== undefined) known.documentId ??= stored
         if (isWanted && status.connection.peek() === 'connecting') attempt()
       }
-      persistence.whenLoaded.then(begin, begin)
+      if (inside.isReady) begin()
+      else store.whenReady().then(begin)
     },
     disconnect: () => stop('disconnected'),
     destroy: () => {

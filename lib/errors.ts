@@ -73,6 +73,32 @@ export const ERRORS = {
 /** What a code means on the wire. */
 export const meaningOf = (code: ErrorCode): WireMeaning => ERRORS[code]
 
+// A browser gets these two extracts of the list, not the list; their types hold them to it.
+type Retryable = { [C in ErrorCode]: (typeof ERRORS)[C] extends { retryable: true } ? C : never }[ErrorCode]
+type ByClose = { [C in ErrorCode as (typeof ERRORS)[C] extends { close: infer N extends number } ? N : never]: C }
+
+const RETRYABLE: Readonly<Record<Retryable, true>> = {
+  GOING_AWAY: true,
+  TRY_LATER: true,
+  TIMEOUT: true,
+  INTERNAL: true,
+  STORAGE_FAILED: true,
+}
+
+/** The error that a client reads a close code as. */
+export const ERROR_OF_CLOSE: Readonly<ByClose> = {
+  1001: 'GOING_AWAY',
+  1011: 'INTERNAL',
+  1013: 'TRY_LATER',
+  4400: 'INVALID_ROOM',
+  4401: 'UNAUTHENTICATED',
+  4403: 'FORBIDDEN',
+  4404: 'ROOM_GONE',
+  4409: 'PROTOCOL',
+  4413: 'TOO_LARGE',
+  4429: 'RATE_LIMITED',
+}
+
 export interface TuttiErrorOptions {
   /** Where: the keys from the root, e.g. `['todos', 3, 'due']`. */
   path?: readonly (string | number)[]
@@ -92,12 +118,16 @@ export class TuttiError extends Error {
   readonly hint: string
   readonly retryable: boolean
 
-  constructor(code: ErrorCode, message: string, options: TuttiErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+  constructor(
+    code: ErrorCode,
+    message: string,
+    { path = [], hint = '', cause, retryable = code in RETRYABLE }: TuttiErrorOptions = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause })
     this.name = 'TuttiError'
     this.code = code
-    this.path = options.path ?? []
-    this.hint = options.hint ?? ''
-    this.retryable = options.retryable ?? meaningOf(code).retryable ?? false
+    this.path = path
+    this.hint = hint
+    this.retryable = retryable
   }
 }

@@ -27,13 +27,6 @@ export interface UndoOptions {
   readonly captureTimeout?: number
 }
 
-// What is recorded is decided by transaction (`captureTransaction`); an origin of the application's changes nothing.
-class EveryOrigin extends Set<unknown> {
-  override has(): boolean {
-    return true
-  }
-}
-
 /**
  * Records local transactions of the store, and those made through its Y.Doc without an origin, that change one of the
  * types in `scope`. `check` throws where a write is not allowed.
@@ -49,7 +42,8 @@ export const createHistory = (
   const manager: Y.UndoManager = new Y.UndoManager(scope, {
     doc,
     captureTimeout,
-    trackedOrigins: new EveryOrigin(),
+    // Every origin: what is recorded is decided by transaction.
+    trackedOrigins: Object.assign(new Set(), { has: () => true }),
     captureTransaction: ({ origin, meta, local }) => {
       if (origin === manager) return true
       if (isPaused) return false
@@ -65,15 +59,14 @@ export const createHistory = (
   manager.on('stack-item-popped', change)
   manager.on('stack-cleared', change)
 
+  const step = (way: 'undo' | 'redo'): boolean => {
+    check()
+    return settle(() => manager[way]() !== null)
+  }
+
   return {
-    undo: () => {
-      check()
-      return settle(() => manager.undo() !== null)
-    },
-    redo: () => {
-      check()
-      return settle(() => manager.redo() !== null)
-    },
+    undo: () => step('undo'),
+    redo: () => step('redo'),
     get canUndo() {
       void version.value
       return manager.canUndo()

@@ -1,12 +1,12 @@
 import type { Doc, Transaction } from 'yjs'
 import type { Persistence } from './persistence.ts'
-import { rethrow } from './rethrow.ts'
 import type { StatusCells } from './status.ts'
+import { settle } from './store/graph.ts'
 
 /** Local changes of one document, counted from its creation: what `status.unsyncedChanges` is made of. */
 export interface LocalChanges {
   /** Changes so far. Changes made before `count` are `acknowledge`d together. */
-  readonly total: number
+  total: number
   /** Origin of transactions that bring the server's content; only a connection sets it. */
   remoteOrigin: unknown
   /**
@@ -16,6 +16,11 @@ export interface LocalChanges {
   onChange: ((before: Map<number, number>) => void) | undefined
   /** The first `count` changes are durable on the server. */
   acknowledge(count: number): void
+  /**
+   * The stored copy was loaded. One that was left with unacknowledged changes adds one: how many there were is not
+   * known, and until a sync step 2 is acknowledged it is not known either that there are none.
+   */
+  restore(persistence: Persistence): void
   /** Stops counting; needed where the document lives on. */
   destroy(): void
 }
@@ -29,44 +34,40 @@ const hasContent = ({ deleteSet, beforeState, afterState }: Transaction): boolea
 /**
  * Counts every transaction with content whose origin is neither the server nor the stored copy, also one made through
  * the Y.Doc itself. Stops when the document is destroyed.
- *
- * A stored copy that was left with unacknowledged changes adds one: how many there were is not known, and until a sync
- * step 2 is acknowledged it is not known either that there are none.
  */
 export const countLocalChanges = (
   doc: Doc,
   status: Pick<StatusCells, 'unsyncedChanges'>,
   isStoredOrigin: (origin: unknown) => boolean,
-  persistence?: Persistence,
 ): LocalChanges => {
-  let total = 0
   let acknowledged = 0
-  // `undefined` until the stored mark was read: writing it earlier would hide what the last session left.
-  let marked: boolean | undefined
+  // `undefined` until its mark was read: writing the mark earlier would hide what the last session left.
+  let kept: Persistence | undefined
+  let isMarked = false
 
   const publish = (): void => {
-    const unsynced = total - acknowledged
-    if (marked !== undefined && marked !== unsynced > 0) {
-      marked = unsynced > 0
-      persistence?.setUnacknowledged(marked)
+    const unsynced = changes.total - acknowledged
+    if (isMarked !== unsynced > 0) {
+      isMarked = !isMarked
+      kept?.setUnacknowledged(isMarked)
     }
-    try {
-      status.unsyncedChanges.value = unsynced
-    } catch (error) {
-      // An application's effect threw. Thrown on into Yjs it would keep the document's own observers from running.
-      rethrow(error)
-    }
+    // What an application's effect throws must not reach Yjs: it would keep the document's own observers from running.
+    settle(() => (status.unsyncedChanges.value = unsynced))
   }
 
   const changes: LocalChanges = {
-    get total() {
-      return total
-    },
+    total: 0,
     remoteOrigin: undefined,
     onChange: undefined,
     acknowledge: (count) => {
       if (count <= acknowledged) return
       acknowledged = count
+      publish()
+    },
+    restore: (persistence) => {
+      kept = persistence
+      isMarked = persistence.unacknowledged()
+      if (isMarked) changes.total++
       publish()
     },
     destroy: () => doc.off('beforeObserverCalls', count),
@@ -79,20 +80,10 @@ export const countLocalChanges = (
     if (changes.remoteOrigin !== undefined && origin === changes.remoteOrigin) return
     if (!hasContent(transaction)) return
     changes.onChange?.(transaction.beforeState)
-    total++
+    changes.total++
     publish()
   }
   doc.on('beforeObserverCalls', count)
-
-  persistence?.whenLoaded.then(
-    () => {
-      marked = persistence.unacknowledged()
-      if (marked) total++
-      publish()
-    },
-    // The owner of the persistence reports that it can't be read; nothing is written to it then.
-    () => undefined,
-  )
 
   return changes
 }

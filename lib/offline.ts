@@ -1,23 +1,15 @@
 import type { IndexeddbPersistence } from 'y-indexeddb'
 import type { Doc } from 'yjs'
-import { TuttiError } from './errors.ts'
 import type { Persistence } from './persistence.ts'
 
 const DOCUMENT_ID = 'documentId'
 const UNACKNOWLEDGED = 'unacknowledged'
 
-const failure = (name: string, cause?: unknown): TuttiError =>
-  new TuttiError('STORAGE_FAILED', `IndexedDB can't keep "${name}" here`, {
-    hint: 'The store works, but a reload without the network will not show its changes.',
-    cause,
-    retryable: false,
-  })
-
 /**
- * Keeps a document in the IndexedDB database `name`. The library for it is loaded on the call; `onError` hears of
- * failures after `whenLoaded`.
+ * Keeps a document in the IndexedDB database `name`. This file and the library it uses are loaded when needed;
+ * `onError` hears of failures after `whenLoaded`.
  */
-export const openIndexedDB = (name: string, doc: Doc, onError: (error: TuttiError) => void): Persistence => {
+export const openIndexedDB = (name: string, doc: Doc, onError: (cause: unknown) => void): Persistence => {
   let isDestroyed = false
   let isLoaded = false
   let kept: IndexeddbPersistence | undefined
@@ -25,9 +17,9 @@ export const openIndexedDB = (name: string, doc: Doc, onError: (error: TuttiErro
   const values = new Map<string, unknown>()
 
   const open = async (): Promise<IndexeddbPersistence> => {
-    if (typeof indexedDB === 'undefined') throw failure(name)
+    if (typeof indexedDB === 'undefined') throw new Error('There is no IndexedDB here.')
     const { IndexeddbPersistence } = await import('y-indexeddb')
-    if (isDestroyed) throw failure(name)
+    if (isDestroyed) throw new Error('The store was destroyed.')
     kept = new IndexeddbPersistence(name, doc)
     // Of the two promises only this one rejects when the database can't be opened.
     await kept._db
@@ -36,16 +28,12 @@ export const openIndexedDB = (name: string, doc: Doc, onError: (error: TuttiErro
   const opened = open()
 
   const load = async (): Promise<void> => {
-    try {
-      const database = await opened
-      for (const key of [DOCUMENT_ID, UNACKNOWLEDGED]) {
-        const value: unknown = await database.get(key)
-        if (!values.has(key)) values.set(key, value)
-      }
-      await database.whenSynced
-    } catch (error) {
-      throw error instanceof TuttiError ? error : failure(name, error)
+    const database = await opened
+    for (const key of [DOCUMENT_ID, UNACKNOWLEDGED]) {
+      const value: unknown = await database.get(key)
+      if (!values.has(key)) values.set(key, value)
     }
+    await database.whenSynced
   }
   const whenLoaded = load()
   // Whoever needs to know waits for it too; a store that nobody waits for must not end the process.
@@ -60,7 +48,7 @@ export const openIndexedDB = (name: string, doc: Doc, onError: (error: TuttiErro
     values.set(key, value)
     // Once loaded it goes to the database in this very turn, before a `destroy` that may follow.
     const store = (): void => {
-      kept?.set(key, value).catch((error: unknown) => onError(failure(name, error)))
+      kept?.set(key, value).catch(onError)
     }
     if (isLoaded) store()
     else whenSettled.then(store)

@@ -2,7 +2,7 @@ import { equalityDeep } from 'lib0/function'
 import type { Awareness } from 'y-protocols/awareness'
 import { TuttiError } from './errors.ts'
 import type { Plain, PresenceCodec } from './presenceSchema.ts'
-import { rethrow } from './rethrow.ts'
+import { callApart } from './rethrow.ts'
 import { settle } from './store/graph.ts'
 import { type Signal, signal } from './store/reactive.ts'
 
@@ -187,13 +187,7 @@ export const createPresence = ({ codec, throttle, awareness, ...options }: Prese
       for (const id of [...added, ...updated, ...removed]) reconcile(id)
       if (hasMoved) others.value = Array.from(rows.values(), ({ member }) => member)
     })
-    for (const event of events) {
-      try {
-        event()
-      } catch (error) {
-        rethrow(error)
-      }
-    }
+    for (const event of events) callApart(event)
   }
 
   const self = createRow(() => awareness.clientID, own, codec)

@@ -7,3 +7,12 @@ export const rethrow = (error: unknown): void => {
     throw error
   })
 }
+
+/** Calls a function of the application, whose errors are not the caller's: see `rethrow`. */
+export const callApart = (fn: () => unknown): void => {
+  try {
+    fn()
+  } catch (error) {
+    rethrow(error)
+  }
+}

@@ -6,7 +6,7 @@ import { TuttiError } from './errors.ts'
 import { createPresence, type Presence } from './presence.ts'
 import { type Plain, type PresenceShape, presenceCodec } from './presenceSchema.ts'
 import { encodeRoomPath, roomNameProblem } from './protocol.ts'
-import { rethrow } from './rethrow.ts'
+import { callApart } from './rethrow.ts'
 import type { SyncStatus } from './status.ts'
 import { internals, type StoreHandle } from './store/internals.ts'
 import { effect, untracked } from './store/reactive.ts'
@@ -180,13 +180,7 @@ const watch = (read: () => unknown, listener: () => void): (() => void) => {
   return effect(() => {
     read()
     if (isFirst) isFirst = false
-    else {
-      try {
-        untracked(listener)
-      } catch (error) {
-        rethrow(error)
-      }
-    }
+    else callApart(() => untracked(listener))
   })
 }
 
@@ -242,6 +236,7 @@ const hold = <St extends StoreHandle, PS extends PresenceShape>(store: St, place
     reset: async () => {
       leave()
       if (place.core === core) core.close()
+      await store.whenReady()
       await internals(store).persistence?.clear()
     },
   }

@@ -1,5 +1,5 @@
 import type { TuttiError } from './errors.ts'
-import { type ReadonlySignal, type Signal, signal } from './store/reactive.ts'
+import { type Signal, signal } from './store/reactive.ts'
 
 export type Connection = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'disconnected' | 'denied'
 
@@ -30,19 +30,23 @@ export interface StatusCells extends Cells {
   readonly view: SyncStatus
 }
 
+const INITIAL: SyncStatus = {
+  connection: 'idle',
+  synced: false,
+  persisted: false,
+  unsyncedChanges: 0,
+  roundTrip: null,
+  error: null,
+  retryAt: null,
+}
+
 export const createStatus = (): StatusCells => {
-  const cells: Cells = {
-    connection: signal<Connection>('idle'),
-    synced: signal(false),
-    persisted: signal(false),
-    unsyncedChanges: signal(0),
-    roundTrip: signal<number | null>(null),
-    error: signal<TuttiError | null>(null),
-    retryAt: signal<number | null>(null),
-  }
   const view = {} as SyncStatus
-  for (const key of Object.keys(cells) as (keyof SyncStatus)[]) {
-    Object.defineProperty(view, key, { enumerable: true, get: () => (cells[key] as ReadonlySignal<unknown>).value })
+  const cells: Partial<Record<keyof SyncStatus, Signal<unknown>>> = {}
+  for (const [key, value] of Object.entries(INITIAL)) {
+    const cell = signal<unknown>(value)
+    cells[key as keyof SyncStatus] = cell
+    Object.defineProperty(view, key, { enumerable: true, get: () => cell.value })
   }
-  return { ...cells, view }
+  return { ...(cells as Cells), view }
 }

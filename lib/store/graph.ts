@@ -1,10 +1,10 @@
 /** The live nodes of one document: what was read from it, who reads it, and what a remote change touches. */
 import * as Y from 'yjs'
-import { TuttiError } from '../errors.ts'
+import type { TuttiError } from '../errors.ts'
 import { rethrow } from '../rethrow.ts'
-import { isPlain, type Path } from './parse.ts'
+import { errorAt, fail, isPlain, type Path, scalar } from './parse.ts'
 import { batch, isRecorded, type Signal, signal } from './reactive.ts'
-import type { Schema } from './schema.ts'
+import { EMPTY, type Schema } from './schema.ts'
 
 export type YType = Y.AbstractType<unknown>
 
@@ -78,19 +78,15 @@ export class Node {
   /** Keys from the root. Costs a walk: for errors only. */
   get path(): Path {
     const path: (string | number)[] = []
-    let type: YType | null = this === this.graph.root ? null : this.y
-    while (type) {
-      const item: Y.Item | null = type._item
-      if (!item) {
-        const name = type.doc === this.graph.doc ? Y.findRootTypeKey(type) : ''
-        if (name !== '') path.unshift(name)
-        break
-      }
-      const parent = item.parent as YType
-      path.unshift(item.parentSub ?? (parent instanceof Y.Array ? parent.toArray().indexOf(type) : 0))
-      type = parent
+    let type = this.y
+    while (type._item) {
+      const { parent, parentSub } = type._item
+      path.unshift(parentSub ?? (parent as Y.Array<unknown>).toArray().indexOf(type))
+      type = parent as YType
     }
-    return path
+    // The scalars of the root have no name of their own; what is not in the document has none at all.
+    const name = type.doc === this.graph.doc && Y.findRootTypeKey(type)
+    return name ? [name, ...path] : path
   }
 
   /** Records that the running computation, if any, read `key`. */
@@ -123,18 +119,15 @@ export class Node {
     return this.roots?.[key] ?? (this.y as Y.Map<unknown>).get(key)
   }
 
-  /** The live value that `raw`, found under `key`, stands for. Does not track. */
-  read(key: string | number, schema: Schema, raw: unknown): unknown {
+  /** The live value that `raw`, found under `key`, stands for; a plain and frozen one if asked for. Does not track. */
+  read(key: string | number, schema: Schema, raw: unknown, asPlain = false): unknown {
     if (!isContainer(schema)) return this.#value(key, schema, raw)
     const node = this.#container(key, schema, raw)
-    return node ? node.face : absent(schema, raw)
+    return node && asPlain ? node.snapshot() : (node?.face ?? node)
   }
 
-  /** As `read`, but plain and frozen. */
   readPlain(key: string | number, schema: Schema, raw: unknown): unknown {
-    if (!isContainer(schema)) return this.#value(key, schema, raw)
-    const node = this.#container(key, schema, raw)
-    return node ? node.snapshot() : absent(schema, raw)
+    return this.read(key, schema, raw, true)
   }
 
   /** The frozen plain form of everything inside; parts that did not change are the same objects as last time. */
@@ -150,23 +143,33 @@ export class Node {
     return plain
   }
 
+  /** Values of a list or entries of a record, tracked: from one walk, and the same array until the structure changes. */
+  all(): readonly unknown[] {
+    this.track(null)
+    if (this.items) return this.items
+    const items = Object.freeze(this.#all(false))
+    // Dates and bytes can't be frozen: each reading makes its own.
+    if (!/date|bytes/.test(this.schema.item.kind)) this.items = items
+    return items
+  }
+
+  #all(asPlain: boolean): unknown[] {
+    const { kind, item } = this.schema
+    return kind === 'list'
+      ? (this.y as Y.Array<unknown>).toArray().map((raw, index) => this.read(index, item, raw, asPlain))
+      : Array.from((this.y as Y.Map<unknown>).entries(), ([id, raw]) => [id, this.read(id, item, raw, asPlain)])
+  }
+
   #copy(): unknown {
     const { schema, y } = this
     if (schema.kind === 'text') return (y as Y.Text).toString()
-    if (schema.kind === 'list') {
-      return (y as Y.Array<unknown>).toArray().map((raw, index) => this.readPlain(index, schema.item, raw))
-    }
+    if (schema.kind === 'list') return this.#all(true)
+    const values =
+      schema.kind === 'record'
+        ? (this.#all(true) as [string, unknown][])
+        : Object.entries(schema.fields).map(([key, field]) => [key, this.readPlain(key, field, this.raw(key))] as const)
     const result: Record<string, unknown> = {}
-    if (schema.kind === 'record') {
-      for (const [key, raw] of (y as Y.Map<unknown>).entries()) {
-        if (key !== '__proto__') result[key] = this.readPlain(key, schema.item, raw)
-      }
-    } else {
-      for (const key in schema.fields) {
-        const value = this.readPlain(key, schema.fields[key]!, this.raw(key))
-        if (value !== undefined) result[key] = value
-      }
-    }
+    for (const [key, value] of values) if (value !== undefined && key !== '__proto__') result[key] = value
     return result
   }
 
@@ -189,10 +192,12 @@ export class Node {
       if (!this.#misfits.has(key)) {
         this.#misfits.add(key)
         const path = [...this.path, key]
-        const error = new TuttiError('INVALID_VALUE', `${path.join('.')}: what is stored is no s.${schema.kind}()`, {
+        const error = errorAt(
+          'INVALID_VALUE',
           path,
-          hint: 'Another client stored it. It reads as the default; write a value to replace it.',
-        })
+          `what is stored is no s.${schema.kind}()`,
+          'Another client stored it. It reads as the default; write a value to replace it.',
+        )
         // Not within the reading computation, whose render an exception of the application would break.
         queueMicrotask(() => onError(error))
       }
@@ -201,10 +206,10 @@ export class Node {
     return raw
   }
 
-  /** The node of a container under `key`; `undefined` for a nullable or optional one that is not there. */
-  #container(key: string | number, schema: Schema & Container, raw: unknown): Node | undefined {
+  /** The node of a container under `key`; `null` or `undefined` for a nullable or optional one that is not there. */
+  #container(key: string | number, schema: Schema & Container, raw: unknown): Node | null | undefined {
     if (fits(schema, raw)) return this.graph.node(raw, schema)
-    if (raw === null && schema.isNullable) return undefined
+    if (raw === null && schema.isNullable) return null
     if (raw === undefined && schema.isOptional) return undefined
     // Plain JSON under a schema of shared types, or nothing yet: readable, but there is no type to write to.
     const known = this.#standIns?.get(key)
@@ -219,10 +224,6 @@ export class Node {
     return node
   }
 }
-
-/** What a container that may be missing reads as when it is. */
-const absent = (schema: Schema, raw: unknown): null | undefined =>
-  raw === null && schema.isNullable ? null : undefined
 
 /** The default of a schema as reading gives it. */
 export const fallback = (schema: Schema): unknown => {
@@ -240,22 +241,9 @@ const freeze = (value: unknown): unknown => {
 
 /** The value that a stored one stands for; `undefined` if it does not fit. */
 export const decode = (schema: Schema, raw: unknown): unknown => {
-  switch (schema.kind) {
-    case 'number':
-      return Number.isFinite(raw) ? raw : undefined
-    case 'boolean':
-      return typeof raw === 'boolean' ? raw : undefined
-    case 'literal':
-      return schema.values.includes(raw) ? raw : undefined
-    case 'date':
-      return Number.isFinite(raw) ? new Date(raw as number) : undefined
-    case 'bytes':
-      return raw instanceof Uint8Array ? raw.slice() : undefined
-    case 'json':
-      return freeze(raw instanceof Y.AbstractType ? raw.toJSON() : raw)
-    default:
-      return typeof raw === 'string' ? raw : undefined
-  }
+  if (schema.kind === 'json') return freeze(raw instanceof Y.AbstractType ? raw.toJSON() : raw)
+  if (schema.kind === 'date') return Number.isFinite(raw) ? new Date(raw as number) : undefined
+  return scalar(schema, raw)
 }
 
 // `Y.Array.from` takes JSON only.
@@ -305,8 +293,6 @@ export const settle = <R>(fn: () => R): R => {
   return done.value
 }
 
-const EMPTY = { text: '', list: [], object: {}, record: {} } as const
-
 /** The nodes of one document. It adds one listener to the document, whatever is read. */
 export class Graph {
   readonly doc: Y.Doc
@@ -335,9 +321,8 @@ export class Graph {
       }
     }
     const y = this.#define('', Y.Map)
-    this.root = new Node(this, schema, y, roots)
-    this.nodes.set(y, this.root)
-    this.#fresh = this.#dependency()
+    this.root = this.rebind(new Node(this, schema, y, roots), y)
+    this.#fresh = signal(0, this.#counting)
     doc.on('afterTransaction', this.#afterTransaction)
   }
 
@@ -347,18 +332,14 @@ export class Graph {
   }
 
   node(y: YType, schema: Schema): Node {
-    let node = this.nodes.get(y)
-    if (!node) {
-      node = new Node(this, schema, y)
-      this.nodes.set(y, node)
-    }
-    return node
+    return this.nodes.get(y) ?? this.rebind(new Node(this, schema, y), y)
   }
 
-  /** Makes a node stand for a copy of its type. */
-  rebind(node: Node, y: YType): void {
+  /** Makes a node stand for a type, such as a copy of its own. */
+  rebind(node: Node, y: YType): Node {
     node.y = y
     this.nodes.set(y, node)
+    return node
   }
 
   /** Records a first reading: a dependency is kept only if some computation asked for it. */
@@ -368,7 +349,7 @@ export class Graph {
     if (!isRecorded(fresh)) return
     node.deps ??= new Map()
     node.deps.set(key, fresh)
-    this.#fresh = this.#dependency()
+    this.#fresh = signal(0, this.#counting)
   }
 
   /** A node to read what is stored as plain JSON, or not at all, where a shared type was expected. */
@@ -399,16 +380,14 @@ export class Graph {
     try {
       return this.doc.get(name, type as new () => Y.AbstractType<unknown>)
     } catch (cause) {
-      throw new TuttiError('INVALID_SCHEMA', `${name}: the document holds another type under this name`, {
-        path: [name],
-        hint: 'Use the schema that the document was made with, or another name.',
+      return fail(
+        'INVALID_SCHEMA',
+        [name],
+        'the document holds another type under this name',
+        'Use the schema that the document was made with, or another name.',
         cause,
-      })
+      )
     }
-  }
-
-  #dependency(): Signal<number> {
-    return signal(0, this.#counting)
   }
 
   readonly #counting = {

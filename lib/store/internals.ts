@@ -11,14 +11,16 @@ export const INTERNALS: unique symbol = Symbol('tutti.internals')
 export interface Internals {
   /** Writable status; `status.view` is what the application sees. The store itself writes only `persisted`, `error`. */
   readonly status: StatusCells
-  /** What keeps the document on this device, if anything does. `whenReady()` of the store waits for it. */
+  /** What keeps the document on this device, if anything does: surely known once `isReady`. */
   readonly persistence: Persistence | undefined
+  /** What this device had stored is in the document, or turned out unreadable. `whenReady()` of the store waits for it. */
+  readonly isReady: boolean
   readonly destroyed: boolean
   /** How many values of the state somebody subscribes to right now. */
   readonly subscriptions: number
   /**
-   * What `status.unsyncedChanges` counts. `createStore` makes it with `countLocalChanges(doc, status, isStoredOrigin,
-   * persistence)` as soon as it has the four, so that writes before the first `connect` count too.
+   * What `status.unsyncedChanges` counts. `createStore` makes it, so that writes before the first `connect` count
+   * too.
    */
   readonly localChanges: LocalChanges
   /** The origin of transactions that only bring back what this device had stored: not new local changes. */

@@ -10,17 +10,6 @@ type Self = { readonly [NODE]: Node }
 
 const lengthOf = (node: Node): number => (node.y as Y.Array<unknown>).length
 
-/** All values, from one walk over the Y.Array, and the same array until the structure changes. */
-const values = (node: Node): readonly unknown[] => {
-  node.track(null)
-  if (node.items) return node.items
-  const { item } = node.schema
-  const items = Object.freeze((node.y as Y.Array<unknown>).toArray().map((raw, index) => node.read(index, item, raw)))
-  // Dates and bytes can't be frozen: each reading makes its own.
-  if (item.kind !== 'date' && item.kind !== 'bytes') node.items = items
-  return items
-}
-
 const at = (node: Node, index: number): unknown => {
   node.track(null)
   if (node.items) return node.items[index]
@@ -41,12 +30,6 @@ const checkIndex = (node: Node, index: number, end: number): void => {
   }
 }
 
-const insert = (node: Node, index: number, items: readonly unknown[]): number => {
-  const stored = parseItems(node, items, index)
-  write(node, () => spliceList(node, index, 0, stored))
-  return lengthOf(node)
-}
-
 const set = (node: Node, index: number, value: unknown): void => {
   checkIndex(node, index, lengthOf(node))
   const [stored] = parseItems(node, [value], index)
@@ -63,6 +46,11 @@ const splice = (node: Node, from: number, count: number, items: readonly unknown
     .map((raw, offset) => node.readPlain(start + offset, node.schema.item, raw))
   write(node, () => spliceList(node, start, deleted, stored))
   return removed
+}
+
+const insert = (node: Node, index: number, items: readonly unknown[]): number => {
+  splice(node, index, 0, items)
+  return lengthOf(node)
 }
 
 const methods: Readonly<Record<string, (this: Self, ...args: never[]) => unknown>> = {
@@ -128,7 +116,7 @@ const handler: ProxyHandler<Target> = {
     const native: unknown = Reflect.get(Array.prototype, key)
     // Reading methods of arrays work on the bulk form; those that change an array fail on it, for it is frozen.
     if (typeof native !== 'function' || key === 'constructor') return native
-    return (...args: unknown[]) => Reflect.apply(native, values(node), args)
+    return (...args: unknown[]) => Reflect.apply(native, node.all(), args)
   },
   set({ node }, key, value) {
     const index = toIndex(key)

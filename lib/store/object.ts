@@ -1,25 +1,24 @@
 import type { Node } from './graph.ts'
 import { NODE } from './live.ts'
-import { parse, unknownKey } from './parse.ts'
-import type { Schema } from './schema.ts'
-import { setKey, write } from './write.ts'
+import { unknownKey } from './parse.ts'
+import { parseIn, setKey, write } from './write.ts'
 
-const read = (node: Node, key: string, field: Schema): unknown => {
+/** The field of a key that may be none of the schema's, which has no symbols. */
+const fieldOf = (node: Node, key: string | symbol) => node.schema.fields[key as string]
+
+const read = (node: Node, given: string | symbol): unknown => {
+  const key = given as string
+  const field = fieldOf(node, key)
+  if (!field) return undefined
   // A top-level type is there for ever.
   if (!node.roots?.[key]) node.track(key)
   return node.read(key, field, node.raw(key))
 }
 
-/** As `read`, for a key that may be none of the schema's. */
-const lookUp = (node: Node, key: string | symbol): unknown => {
-  const field = typeof key === 'string' ? node.schema.fields[key] : undefined
-  return field && read(node, key as string, field)
-}
-
 const set = (node: Node, key: string | symbol, value: unknown): boolean => {
-  const field = node.schema.fields[key as string]
+  const field = fieldOf(node, key)
   if (!field) return unknownKey(node.path, String(key), node.schema.fields)
-  const stored = parse(field, value, [...node.path, key as string], node.graph.options.makeId)
+  const stored = parseIn(node, field, value, key as string)
   write(node, () => setKey(node, key as string, field, stored))
   return true
 }
@@ -28,17 +27,16 @@ const set = (node: Node, key: string | symbol, value: unknown): boolean => {
 const handler: ProxyHandler<Node> = {
   get(node, key) {
     if (key === NODE) return node
-    const field = node.schema.fields[key as string]
-    if (field) return read(node, key as string, field)
+    if (fieldOf(node, key)) return read(node, key)
     return typeof key === 'string' ? Reflect.get(Object.prototype, key) : undefined
   },
   set,
   deleteProperty: (node, key) => set(node, key, undefined),
   defineProperty: (node, key, { value }) => set(node, key, value),
-  has: (node, key) => lookUp(node, key) !== undefined,
-  ownKeys: (node) => Object.keys(node.schema.fields).filter((key) => lookUp(node, key) !== undefined),
+  has: (node, key) => read(node, key) !== undefined,
+  ownKeys: (node) => Object.keys(node.schema.fields).filter((key) => read(node, key) !== undefined),
   getOwnPropertyDescriptor(node, key) {
-    const value = lookUp(node, key)
+    const value = read(node, key)
     return value === undefined ? undefined : { value, writable: true, enumerable: true, configurable: true }
   },
   getPrototypeOf: () => Object.prototype,

@@ -1,7 +1,7 @@
 /** From what an application writes to what Yjs may store: everything is checked before anything is stored. */
 import { type ErrorCode, TuttiError } from '../errors.ts'
 import { NODE, type Snapshotable } from './live.ts'
-import { isSchema, type Schema, type Shape } from './schema.ts'
+import { EMPTY, isSchema, type Schema, type Shape } from './schema.ts'
 
 export type Path = readonly (string | number)[]
 
@@ -12,8 +12,11 @@ export type Stored = unknown
 const MAX_DEPTH = 200
 const MAX_ID_LENGTH = 256
 
-export const fail = (code: ErrorCode, path: Path, message: string, hint: string): never => {
-  throw new TuttiError(code, path.length > 0 ? `${path.join('.')}: ${message}` : message, { path, hint })
+export const errorAt = (code: ErrorCode, path: Path, message: string, hint: string, cause?: unknown): TuttiError =>
+  new TuttiError(code, path.length > 0 ? `${path.join('.')}: ${message}` : message, { path, hint, cause })
+
+export const fail = (...given: Parameters<typeof errorAt>): never => {
+  throw errorAt(...given)
 }
 
 /** A random id of 80 bits in 16 characters. `crypto.randomUUID` is missing on plain-http pages. */
@@ -73,6 +76,27 @@ const unwrap = (value: unknown): unknown => {
   return node ? node.snapshot() : value
 }
 
+/** A value of a kind that reads as it is stored; `undefined` for one that does not fit. */
+export const scalar = ({ kind, values }: Schema, value: unknown): Stored => {
+  switch (kind) {
+    case 'number':
+      // Adding 0 makes 0 of -0, which would not survive the wire.
+      return Number.isFinite(value) ? (value as number) + 0 : undefined
+    case 'boolean':
+      return typeof value === 'boolean' ? value : undefined
+    case 'literal':
+      return values.includes(value) ? value : undefined
+    case 'bytes':
+      return value instanceof Uint8Array ? value.slice() : undefined
+    case 'string':
+    case 'text':
+    case 'id':
+      return typeof value === 'string' ? value : undefined
+    default:
+      return undefined
+  }
+}
+
 const json = (given: unknown, path: Path, parents: readonly unknown[]): Stored => {
   const value = unwrap(given)
   if (typeof value === 'string') return wellFormed(value)
@@ -109,58 +133,38 @@ export const parse = (schema: Schema, given: unknown, path: Path, makeId: () => 
   if (value === null && schema.isNullable) return null
   if (value === undefined) {
     if (schema.isOptional || schema.fallback !== undefined) return undefined
-    // Nested containers are created by whoever creates their parent.
-    if (schema.kind === 'text') return ''
-    if (schema.kind === 'list') return []
-    if (schema.kind === 'object' || schema.kind === 'record') value = {}
     if (schema.kind === 'id') return id ?? makeId()
+    // Nested containers are created by whoever creates their parent.
+    value = EMPTY[schema.kind as keyof typeof EMPTY]
   }
-  const expected = `s.${schema.kind}()`
-  switch (schema.kind) {
-    case 'string':
-    case 'text':
-      return typeof value === 'string' ? wellFormed(value) : invalid(path, expected, value)
-    case 'id':
-      checkId(value, path)
-      return id ?? value
-    case 'number':
-      // Adding 0 makes 0 of -0, which would not survive the wire.
-      return Number.isFinite(value) ? (value as number) + 0 : invalid(path, expected, value)
-    case 'boolean':
-      return typeof value === 'boolean' ? value : invalid(path, expected, value)
-    case 'literal':
-      return schema.values.includes(value) ? value : invalid(path, `one of ${JSON.stringify(schema.values)}`, value)
-    case 'date':
-      return value instanceof Date && !Number.isNaN(+value) ? +value : invalid(path, expected, value)
-    case 'bytes':
-      return value instanceof Uint8Array ? value.slice() : invalid(path, expected, value)
-    case 'json':
-      return value === undefined ? invalid(path, expected, value) : json(value, path, [])
-    case 'list': {
-      const { item } = schema
-      if (!Array.isArray(value)) return invalid(path, expected, value)
-      return Array.from(value, (each, index) => parseItem(item, each, [...path, index], makeId))
-    }
-    case 'record': {
-      if (!isPlain(value)) return invalid(path, expected, value)
-      const result: Record<string, Stored> = {}
-      for (const [key, each] of Object.entries(value)) {
+  const { kind, fields, item } = schema
+  if (kind === 'id') {
+    checkId(value, path)
+    return id ?? value
+  }
+  if (kind === 'json' && value !== undefined) return json(value, path, [])
+  if (kind === 'date' && value instanceof Date && !Number.isNaN(+value)) return +value
+  if (kind === 'list' && Array.isArray(value)) {
+    return Array.from(value, (each, index) => parseItem(item, each, [...path, index], makeId))
+  }
+  if ((kind === 'record' || kind === 'object') && isPlain(value)) {
+    const result: Record<string, Stored> = {}
+    for (const key of Object.keys(value)) {
+      if (kind === 'record') {
         checkId(key, [...path, key])
-        result[key] = parseItem(schema.item, each, [...path, key], makeId, key)
-      }
-      return result
+        result[key] = parseItem(item, value[key], [...path, key], makeId, key)
+      } else if (!fields[key]) unknownKey(path, key, fields)
     }
-    case 'object': {
-      if (!isPlain(value)) return invalid(path, expected, value)
-      const result: Record<string, Stored> = {}
-      for (const key of Object.keys(value)) if (!schema.fields[key]) unknownKey(path, key, schema.fields)
-      for (const [key, field] of Object.entries(schema.fields)) {
-        const stored = parse(field, value[key], [...path, key], makeId, field.kind === 'id' ? id : undefined)
-        if (stored !== undefined) result[key] = stored
-      }
-      return result
+    for (const [key, field] of Object.entries(fields)) {
+      const stored = parse(field, value[key], [...path, key], makeId, field.kind === 'id' ? id : undefined)
+      if (stored !== undefined) result[key] = stored
     }
+    return result
   }
+  const isLiteral = kind === 'literal'
+  const stored = scalar(schema, value)
+  if (stored === undefined) invalid(path, isLiteral ? `one of ${JSON.stringify(schema.values)}` : `s.${kind}()`, value)
+  return typeof stored === 'string' && !isLiteral ? wellFormed(stored) : stored
 }
 
 /** As `parse`, for an item of a list or record, which cannot be absent. */
@@ -183,8 +187,8 @@ const checkSchema = (schema: Schema, path: Path): void => {
   if (schema.fallback !== undefined) {
     try {
       parse(schema, schema.fallback, path, newId)
-    } catch (error) {
-      throw new TuttiError('INVALID_SCHEMA', `${path.join('.')}: its default does not fit`, { path, cause: error })
+    } catch (cause) {
+      fail('INVALID_SCHEMA', path, 'its default does not fit', (cause as TuttiError).message, cause)
     }
   }
   checkShape(schema.fields, path)

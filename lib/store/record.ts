@@ -1,23 +1,11 @@
 import type * as Y from 'yjs'
 import type { Node } from './graph.ts'
 import { type LiveRecord, NODE } from './live.ts'
-import { parse } from './parse.ts'
-import { assign, setKey, write } from './write.ts'
+import { assign, parseIn, setKey, write } from './write.ts'
 
 type Entry = readonly [id: string, value: unknown]
 
-/** Entries from one walk over the Y.Map, and the same array until the structure changes. */
-const entries = (node: Node): readonly Entry[] => {
-  node.track(null)
-  if (node.items) return node.items as readonly Entry[]
-  const { item } = node.schema
-  const items = Object.freeze(
-    Array.from((node.y as Y.Map<unknown>).entries(), ([id, raw]): Entry => [id, node.read(id, item, raw)]),
-  )
-  // Dates and bytes can't be frozen: each reading makes its own.
-  if (item.kind !== 'date' && item.kind !== 'bytes') node.items = items
-  return items
-}
+const entries = (node: Node): readonly Entry[] => node.all() as readonly Entry[]
 
 const has = (node: Node, id: string): boolean => {
   node.track(id)
@@ -57,7 +45,7 @@ class RecordFace implements LiveRecord<unknown> {
 
   set(id: string, value: unknown): void {
     const node = this.#node
-    const stored = parse(node.schema, { [id]: value }, node.path, node.graph.options.makeId) as Record<string, unknown>
+    const stored = parseIn(node, node.schema, { [id]: value }) as Record<string, unknown>
     write(node, () => {
       for (const key in stored) setKey(node, key, node.schema.item, stored[key])
     })
@@ -89,7 +77,7 @@ class RecordFace implements LiveRecord<unknown> {
 
   replace(values: Readonly<Record<string, unknown>>): void {
     const node = this.#node
-    const stored = parse(node.schema, values, node.path, node.graph.options.makeId)
+    const stored = parseIn(node, node.schema, values)
     write(node, () => assign(node, stored))
   }
 

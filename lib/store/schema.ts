@@ -92,6 +92,9 @@ type Scalar = string | number | boolean
 
 const NOTHING: Readonly<Record<string, never>> = Object.freeze(Object.create(null))
 
+/** What the kinds that are kept as types of Yjs begin with. */
+export const EMPTY = { text: '', list: [], object: {}, record: {} } as const
+
 class Definition {
   readonly fields: Shape = NOTHING
   readonly item!: Schema
@@ -104,7 +107,7 @@ class Definition {
 
   constructor(kind: Kind, patch?: Partial<Definition>) {
     this.kind = kind
-    this.isContainer = kind === 'text' || kind === 'object' || kind === 'list' || kind === 'record'
+    this.isContainer = kind in EMPTY
     Object.assign(this, patch)
   }
 

@@ -20,19 +20,17 @@ export interface OpenState<Sh extends Shape> {
 export const openState = <Sh extends Shape>(
   doc: Doc,
   shape: Sh,
-  options: Partial<Omit<GraphOptions, 'faces'>> = {},
+  {
+    validateRemote = 'coerce',
+    onError = (error) => console.warn(error),
+    makeId = newId,
+  }: { readonly [K in keyof Omit<GraphOptions, 'faces'>]?: GraphOptions[K] | undefined } = {},
 ): OpenState<Sh> => {
   if (typeof shape !== 'object' || shape === null) {
     fail('INVALID_SCHEMA', [], 'the schema is not an object', 'Pass { schema: { title: s.string() } }.')
   }
   checkShape(shape, [])
-  const graph = new Graph(doc, s.object(shape), {
-    faces: FACES,
-    validateRemote: 'coerce',
-    onError: (error) => console.warn(error),
-    makeId: newId,
-    ...options,
-  })
+  const graph = new Graph(doc, s.object(shape), { faces: FACES, validateRemote, onError, makeId })
   return { graph, state: graph.root.face as Live<Sh> }
 }
 

@@ -4,18 +4,17 @@ import * as Y from 'yjs'
 import { TuttiError } from '../errors.ts'
 import { createHistory, type History, type UndoOptions } from '../history.ts'
 import { countLocalChanges } from '../localChanges.ts'
-import { openIndexedDB } from '../offline.ts'
 import type { Persistence } from '../persistence.ts'
-import { rethrow } from '../rethrow.ts'
+import { callApart, rethrow } from '../rethrow.ts'
 import { createStatus } from '../status.ts'
-import type { Node } from './graph.ts'
+import { type Node, settle } from './graph.ts'
 import { INTERNALS, type StoreHandle } from './internals.ts'
 import { NODE, type SnapshotOf } from './live.ts'
 import { computed, effect } from './reactive.ts'
 import type { Live, Shape, Snapshot } from './schema.ts'
 import { encodeSeed } from './seed.ts'
 import { openState } from './state.ts'
-import { checkWritable, type TransactOptions, transact } from './write.ts'
+import { checkWritable, destroyedError, type TransactOptions, transact } from './write.ts'
 
 export interface StoreOptions<Sh extends Shape> {
   /** What the document holds, by name. Lists, records, texts and objects become top-level Yjs types of these names. */
@@ -81,8 +80,6 @@ export interface Store<Sh extends Shape = Shape> extends StoreHandle {
   [Symbol.dispose](): void
 }
 
-const destroyedError = (): TuttiError => new TuttiError('DESTROYED', 'the store was destroyed')
-
 /**
  * Makes a store: `createStore({ schema: { todos: s.list(s.object({ title: s.string() })) } })`. Opens no socket and
  * touches no browser storage unless `persist` says so. Throws `INVALID_SCHEMA`.
@@ -90,47 +87,56 @@ const destroyedError = (): TuttiError => new TuttiError('DESTROYED', 'the store 
 export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<Sh> => {
   const doc = options.doc ?? new Y.Doc()
   const status = createStatus()
-  const onError = options.onError ?? ((error: TuttiError) => console.warn(error))
-  const { graph, state } = openState(doc, options.schema, {
-    validateRemote: options.validateRemote ?? 'coerce',
-    onError,
-  })
+  const { graph, state } = openState(doc, options.schema, options)
 
   const report = (error: TuttiError): void => {
     status.error.value = error
-    try {
-      onError(error)
-    } catch (thrown) {
-      rethrow(thrown)
-    }
+    callApart(() => graph.options.onError(error))
   }
 
   const { persist } = options
-  const persistence = typeof persist === 'string' ? openIndexedDB(persist, doc, report) : persist || undefined
+  let persistence = typeof persist === 'string' ? undefined : persist || undefined
   const isStoredOrigin = (origin: unknown): boolean =>
     persistence !== undefined && origin === (persistence.origin ?? persistence)
-  const localChanges = countLocalChanges(doc, status, isStoredOrigin, persistence)
-  const ready = persistence?.whenLoaded.then(
-    () => {
-      status.persisted.value = !graph.isDestroyed
-    },
-    (cause: unknown) => {
-      if (graph.isDestroyed) return
-      report(
-        cause instanceof TuttiError
-          ? cause
-          : new TuttiError('STORAGE_FAILED', 'what this device stored cannot be read', { cause, retryable: false }),
-      )
-    },
-  )
-  const whenReady = async (): Promise<void> => ready
+  const localChanges = countLocalChanges(doc, status, isStoredOrigin)
+  const reportStorage = (cause: unknown): void => {
+    if (graph.isDestroyed) return
+    report(
+      new TuttiError('STORAGE_FAILED', `this device can't keep the document: ${cause}`, {
+        hint: 'The store works, but a reload without the network will not show its changes.',
+        cause,
+        retryable: false,
+      }),
+    )
+  }
+  let isReady = false
+  const load = async (): Promise<void> => {
+    try {
+      if (typeof persist === 'string') {
+        const { openIndexedDB } = await import('../offline.ts')
+        if (graph.isDestroyed) return
+        persistence = openIndexedDB(persist, doc, reportStorage)
+      }
+      if (!persistence) return
+      await persistence.whenLoaded
+      localChanges.restore(persistence)
+      settle(() => (status.persisted.value = !graph.isDestroyed))
+    } catch (cause) {
+      reportStorage(cause)
+    } finally {
+      isReady = true
+    }
+  }
+  const ready = load()
+  const whenReady = (): Promise<void> => ready
 
-  const undo = options.undo === false ? undefined : options.undo
-  const { y, roots } = graph.root
+  const undo = options.undo || {}
+  const { y, roots = {} } = graph.root
   const history = createHistory(
     doc,
-    undo?.scope ? undo.scope.map((name) => roots?.[name] ?? y) : [y, ...Object.values(roots ?? {})],
-    undo ?? {},
+    // Scalars have no type of their own: they live in `y`.
+    (undo.scope ?? ['', ...Object.keys(roots)]).map((name) => roots[name] ?? y),
+    undo,
     () => checkWritable(graph),
   )
   if (options.undo === false) history.pause()
@@ -141,44 +147,31 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
     return () => onDestroys.delete(fn)
   }
 
-  const whenSynced = ({ signal, timeout }: WaitOptions = {}): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const ends: (() => void)[] = []
-      const end = (settle: () => void): void => {
-        for (const each of ends.splice(0)) each()
-        settle()
-      }
-      const refuse = (error: unknown): void => end(() => reject(error))
-      if (graph.isDestroyed) return refuse(destroyedError())
-      if (signal?.aborted) return refuse(signal.reason)
-      const abort = (): void => refuse(signal?.reason)
-      signal?.addEventListener('abort', abort)
-      ends.push(
-        () => signal?.removeEventListener('abort', abort),
-        onDestroy(() => refuse(destroyedError())),
-      )
-      if (timeout !== undefined) {
-        const expire = (): void => refuse(new TuttiError('TIMEOUT', `not synced within ${timeout} ms`))
-        const timer = setTimeout(expire, timeout)
-        ends.push(() => clearTimeout(timer))
-      }
-      ends.push(
-        status.synced.subscribe((isSynced) => {
-          // Not in the first call, which comes before its own end is known.
-          if (isSynced) queueMicrotask(() => end(resolve))
-        }),
-      )
-    })
+  const whenSynced = async ({ signal, timeout }: WaitOptions = {}): Promise<void> => {
+    if (graph.isDestroyed) throw destroyedError()
+    signal?.throwIfAborted()
+    const ends: (() => void)[] = []
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const abort = (): void => reject(signal?.reason)
+        const expire = (): void => reject(new TuttiError('TIMEOUT', `not synced within ${timeout} ms`))
+        const timer = timeout === undefined ? undefined : setTimeout(expire, timeout)
+        signal?.addEventListener('abort', abort)
+        ends.push(
+          () => signal?.removeEventListener('abort', abort),
+          () => clearTimeout(timer),
+          onDestroy(() => reject(destroyedError())),
+          status.synced.subscribe((isSynced) => isSynced && resolve()),
+        )
+      })
+    } finally {
+      for (const end of ends) end()
+    }
+  }
 
   const destroy = (): void => {
     if (graph.isDestroyed) return
-    for (const each of [...onDestroys].reverse()) {
-      try {
-        each()
-      } catch (error) {
-        rethrow(error)
-      }
-    }
+    for (const each of [...onDestroys].reverse()) callApart(each)
     history.destroy()
     graph.destroy()
     localChanges.destroy()
@@ -229,8 +222,13 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
     [Symbol.dispose]: destroy,
     [INTERNALS]: {
       status,
-      persistence,
       localChanges,
+      get persistence() {
+        return persistence
+      },
+      get isReady() {
+        return isReady
+      },
       get destroyed() {
         return graph.isDestroyed
       },

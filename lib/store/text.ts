@@ -1,8 +1,8 @@
 import type * as Y from 'yjs'
 import type { Node } from './graph.ts'
 import { type LiveText, NODE } from './live.ts'
-import { fail, parse } from './parse.ts'
-import { assign, spliceText, write } from './write.ts'
+import { fail } from './parse.ts'
+import { assign, parseIn, spliceText, write } from './write.ts'
 
 const checkRange = (node: Node, index: number, count: number): void => {
   const { length } = node.y as Y.Text
@@ -11,8 +11,7 @@ const checkRange = (node: Node, index: number, count: number): void => {
   }
 }
 
-const parseText = (node: Node, text: unknown): string =>
-  parse(node.schema, text, node.path, node.graph.options.makeId) as string
+const parseText = (node: Node, text: unknown): string => parseIn(node, node.schema, text) as string
 
 class TextFace implements LiveText {
   readonly #node: Node

@@ -1,7 +1,9 @@
 /** Changes of a document. Everything given here was parsed before; each change leaves its inverse in an open `transact`. */
+import { equalityDeep } from 'lib0/function'
 import * as Y from 'yjs'
+import type { TuttiError } from '../errors.ts'
 import { build, fits, type Graph, isContainer, listOf, type Node, settle, type YType } from './graph.ts'
-import { fail, isPlain, type Stored } from './parse.ts'
+import { errorAt, fail, parse, type Stored } from './parse.ts'
 import { isRendering } from './render.ts'
 import type { Schema } from './schema.ts'
 
@@ -26,9 +28,11 @@ const isProduction = (): boolean => {
 
 const warned = new WeakSet<Graph>()
 
+export const destroyedError = (): TuttiError => errorAt('DESTROYED', [], 'the store was destroyed', 'Make a new store.')
+
 /** Throws `DESTROYED`, or `WRITE_IN_RENDER` while a component renders. */
 export const checkWritable = (graph: Graph): void => {
-  if (graph.isDestroyed) fail('DESTROYED', [], 'the store was destroyed', 'Make a new store.')
+  if (graph.isDestroyed) throw destroyedError()
   if (!isRendering()) return
   if (!isProduction()) {
     fail(
@@ -55,6 +59,10 @@ const checkNode = (node: Node): void => {
     )
   }
 }
+
+/** Checks a value that is to stand in `node`, or in it under `keys`; see `parse`. */
+export const parseIn = (node: Node, schema: Schema, value: unknown, ...keys: readonly (string | number)[]): Stored =>
+  parse(schema, value, [...node.path, ...keys], node.graph.options.makeId)
 
 /** Runs one write of the application on `node`. What `fn` does is complete once its values were parsed. */
 export const write = <R>(node: Node, fn: () => R): R => {
@@ -125,17 +133,8 @@ const copyOf = (graph: Graph, raw: unknown): { copy: unknown; rebind: () => void
 }
 
 /** Stored values are equal: plain ones deeply, shared types by their JSON. */
-const same = (stored: Stored, raw: unknown): boolean => {
-  const other = raw instanceof Y.AbstractType ? raw.toJSON() : raw
-  if (stored === other) return true
-  if (typeof stored !== 'object' || typeof other !== 'object' || stored === null || other === null) return false
-  if (Array.isArray(stored) !== Array.isArray(other) || isPlain(stored) !== isPlain(other)) return false
-  const keys = Object.keys(stored)
-  return (
-    keys.length === Object.keys(other).length &&
-    keys.every((key) => key in other && same(stored[key as keyof typeof stored], other[key as keyof typeof other]))
-  )
-}
+const same = (stored: Stored, raw: unknown): boolean =>
+  equalityDeep(stored, raw instanceof Y.AbstractType ? raw.toJSON() : raw)
 
 /** Writes a field or an entry; `undefined` removes it. Where its shared type exists already, that one is changed. */
 export const setKey = (node: Node, key: string, schema: Schema, stored: Stored): void => {
@@ -203,12 +202,22 @@ const cut = (text: Y.Text, from: number, to: number): Delta => {
   return part
 }
 
-const isHigh = (unit: number): boolean => unit >= 0xd800 && unit < 0xdc00
-const isLow = (unit: number): boolean => unit >= 0xdc00 && unit < 0xe000
-
 /** Whether `index` lies between the halves of a surrogate pair. */
-const splits = (text: string, index: number): boolean =>
-  isHigh(text.charCodeAt(index - 1)) && isLow(text.charCodeAt(index))
+const splits = (text: string, index: number): boolean => text.codePointAt(index - 1)! > 0xffff
+
+/** How long the common start of two sequences is, and how long the common end of what remains. */
+const common = (
+  length: number,
+  nextLength: number,
+  isSame: (index: number, nextIndex: number) => boolean,
+): [start: number, end: number] => {
+  const shorter = Math.min(length, nextLength)
+  let start = 0
+  while (start < shorter && isSame(start, start)) start++
+  let end = 0
+  while (end < shorter - start && isSame(length - 1 - end, nextLength - 1 - end)) end++
+  return [start, end]
+}
 
 /** Replaces a range of a text. Ends that would split a surrogate pair move outwards: Yjs would destroy both halves. */
 export const spliceText = (node: Node, index: number, count: number, inserted: string): void => {
@@ -241,23 +250,15 @@ const assignText = (node: Node, next: string): void => {
     spliceText(node, 0, y.length, next)
     return
   }
-  const shorter = Math.min(old.length, next.length)
-  let start = 0
-  while (start < shorter && old[start] === next[start]) start++
+  let [start, end] = common(old.length, next.length, (index, nextIndex) => old[index] === next[nextIndex])
   if (splits(old, start) || splits(next, start)) start--
-  let end = 0
-  while (end < shorter - start && old[old.length - 1 - end] === next[next.length - 1 - end]) end++
   if (splits(old, old.length - end) || splits(next, next.length - end)) end--
   spliceText(node, start, old.length - end - start, next.slice(start, next.length - end))
 }
 
 const assignList = (node: Node, next: readonly Stored[]): void => {
   const old = (node.y as Y.Array<unknown>).toArray()
-  const shorter = Math.min(old.length, next.length)
-  let start = 0
-  while (start < shorter && same(next[start], old[start])) start++
-  let end = 0
-  while (end < shorter - start && same(next[next.length - 1 - end], old[old.length - 1 - end])) end++
+  const [start, end] = common(old.length, next.length, (index, nextIndex) => same(next[nextIndex], old[index]))
   spliceList(node, start, old.length - end - start, next.slice(start, next.length - end))
 }
 

@@ -1,7 +1,7 @@
 import 'fake-indexeddb/auto'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import * as Y from 'yjs'
-import { createStore, s, type TuttiError } from '../../lib/index.ts'
+import { connect, createStore, s, type TuttiError } from '../../lib/index.ts'
 import type { Persistence } from '../../lib/persistence.ts'
 import { internals } from '../../lib/store/internals.ts'
 
@@ -13,9 +13,9 @@ const open = (name: string, onError?: (error: TuttiError) => void) => createStor
 
 /** Ends a store as a closed tab does, and waits until the database has what it was given. */
 const close = async (store: ReturnType<typeof open>): Promise<void> => {
-  const { persistence } = internals(store)
   store.destroy()
-  await persistence?.destroy()
+  await store.whenReady()
+  await internals(store).persistence?.destroy()
 }
 
 afterEach(() => vi.unstubAllGlobals())
@@ -136,6 +136,37 @@ describe('persist', () => {
     await second.whenReady()
     expect(second.state.count).toBe(0)
     await close(second)
+  })
+
+  test('a room that is reset before the store opened its database deletes what it holds', async () => {
+    const name = freshName()
+    const first = open(name)
+    first.state.count = 1
+    await first.whenReady()
+    await close(first)
+    const second = open(name)
+    await connect(second, { url: 'ws://localhost', room: 'a', connect: false }).reset()
+    await close(second)
+    const third = open(name)
+    await third.whenReady()
+    expect(third.state.count).toBe(0)
+    await close(third)
+  })
+
+  test('a room does not connect before the database was read', async () => {
+    const store = open(freshName(), () => undefined)
+    const persisted: boolean[] = []
+    class Refused {
+      constructor() {
+        persisted.push(store.status.persisted)
+        throw new Error('no network')
+      }
+    }
+    connect(store, { url: 'ws://localhost', room: 'a', WebSocket: Refused as never })
+    expect(store.status.connection).toBe('connecting')
+    await vi.waitUntil(() => store.status.connection === 'disconnected')
+    expect(persisted).toEqual([true])
+    await close(store)
   })
 
   test('without IndexedDB the error is told, and the store works', async () => {
