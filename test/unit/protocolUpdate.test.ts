@@ -290,6 +290,12 @@ describe('a gap', () => {
       true,
     ],
     [
+      'two clients that wait for each other, with more behind',
+      update([section(5, 0, after(3, 0, 'a'), text('b')), section(3, 0, after(5, 0, 'c'), text('d'))]),
+      at(),
+      true,
+    ],
+    [
       'three clients that wait in a circle',
       update([section(5, 0, after(3, 0, 'a')), section(3, 0, after(2, 0, 'b')), section(2, 0, under(5, 0, 'c'))]),
       at(),
@@ -379,6 +385,13 @@ describe('an update without what is known', () => {
       new Map([[5, [0, 2]]]),
     )
     expect(news.bytes).toEqual(update([section(5, 4, after(5, 3, 'e'))], [[3, 0, 2]]))
+  })
+
+  it('leaves out a struct that ends where the server ends', () => {
+    const bytes = update([section(5, 0, text('abc'), after(5, 2, 'de'))])
+    expect(withoutKnown(readUpdate(bytes), new Map([[5, 3]]), new Map()).bytes).toEqual(
+      update([section(5, 3, after(5, 2, 'de'))]),
+    )
   })
 
   it('leaves out a run before a Skip, which is known', () => {
