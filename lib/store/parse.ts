@@ -77,7 +77,8 @@ const unwrap = (value: unknown): unknown => {
 }
 
 /** A value of a kind that reads as it is stored; `undefined` for one that does not fit. */
-export const scalar = ({ kind, values }: Schema, value: unknown): Stored => {
+export const scalar = (schema: Schema, value: unknown): Stored => {
+  const { kind, values } = schema
   switch (kind) {
     case 'number':
       // Adding 0 makes 0 of -0, which would not survive the wire.
