@@ -20,9 +20,9 @@ const LAYERS: readonly (readonly string[])[] = [
   ['server/main.ts'],
 ]
 
-/** The one file of the server that may look into `lib/store/`: it gives a back end the typed view of a document. */
 /** Asks `process.env.NODE_ENV`, which bundlers replace, for what is checked in development only. */
 const DEVELOPMENT_FILE = 'lib/store/write.ts'
+/** The one file of the server that may look into `lib/store/`: it gives a back end the typed view of a document. */
 const EDIT_FILE = 'server/room/handle.ts'
 
 /** Packages that only these files or folders may import. */
