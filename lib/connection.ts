@@ -76,13 +76,17 @@ const isPermanent = (close: number): boolean => close >= 4400 && close < 4500
 const errorOfClose = (close: number, reason: string): TuttiError | undefined => {
   const known = close === CLOSE_SERVICE_RESTART ? 'GOING_AWAY' : (ERROR_OF_CLOSE as Record<number, ErrorCode>)[close]
   const code = known ?? (isPermanent(close) ? 'PROTOCOL' : undefined)
-  return code && new TuttiError(code, `the server closed the connection: ${reason || close}`, { hint: hintOf(code) })
+  return (
+    code && new TuttiError(code, `the server closed the connection: ${reason || close}`, { hint: hintOf(code, close) })
+  )
 }
 
-const hintOf = (code: ErrorCode): string =>
+const hintOf = (code: ErrorCode, close: number): string =>
   code === 'ROOM_GONE'
     ? 'The copy here belongs to another document. Save what matters, call room.reset(), then make a new store.'
-    : 'Once the reason is gone, room.connect() tries again.'
+    : isPermanent(close)
+      ? 'Once the reason is gone, room.connect() tries again.'
+      : 'The room connects again by itself.'
 
 /** Whether an awareness frame has an entry for this client. */
 const mentions = (frame: Uint8Array, client: number): boolean => {

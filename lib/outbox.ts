@@ -111,7 +111,7 @@ export const createOutbox = ({ doc, changes, transmit, onTooLarge }: OutboxOptio
         if (isStep2 && !isResending) schedule()
         tellTooLarge(
           new TuttiError('TOO_LARGE', `a message of ${frame.byteLength} bytes; the server takes ${maxBytes}`, {
-            hint: 'The change is kept here only. Undo it, make it smaller, or raise the limit of the server.',
+            hint: 'It and what follows it are kept here only. Undo it, make it smaller, or raise the limit of the server.',
           }),
         )
         return false

@@ -10,6 +10,7 @@ import { createStatus } from '../status.ts'
 import { type Node, settle } from './graph.ts'
 import { INTERNALS, type StoreHandle } from './internals.ts'
 import { NODE, type SnapshotOf } from './live.ts'
+import { fail } from './parse.ts'
 import { computed, effect } from './reactive.ts'
 import type { Live, Shape, Snapshot } from './schema.ts'
 import { encodeSeed } from './seed.ts'
@@ -95,6 +96,9 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
   }
 
   const { persist } = options
+  if (persist && typeof persist !== 'string' && !persist.whenLoaded) {
+    fail('INVALID_OPTION', [], 'persist is no name and no Persistence', 'Name a database, or leave it out.')
+  }
   let persistence = typeof persist === 'string' ? undefined : persist || undefined
   const isStoredOrigin = (origin: unknown): boolean =>
     persistence !== undefined && origin === (persistence.origin ?? persistence)

@@ -93,7 +93,12 @@ export const transact = <R>(graph: Graph, fn: () => R, options: TransactOptions)
       const { log } = graph
       const start = log.length
       try {
-        return fn()
+        const result = fn()
+        // What an asynchronous function writes after its first `await` would be outside.
+        if (result instanceof Promise) {
+          fail('INVALID_VALUE', [], 'transact got an asynchronous function', 'Await first, then call transact.')
+        }
+        return result
       } catch (error) {
         graph.log = undefined
         while (log.length > start) log.pop()!()

@@ -46,18 +46,20 @@ export const httpDoor = ({ maxBodyBytes, answer, errorAnswer }: HttpDoorParts): 
     const chunks: Buffer[] = []
     let size = 0
     let isRefused = false
+    const refuse = (): void => {
+      isRefused = true
+      const error = new TuttiError('TOO_LARGE', `The body is larger than ${maxBodyBytes} bytes.`, {
+        hint: 'Send it in parts, or raise maxBodyBytes on the server.',
+      })
+      respond(errorAnswer(error))
+    }
+    // What is announced too large need not come first.
+    if (Number(headers.get('content-length')) > maxBodyBytes) refuse()
     res.onData((chunk, isLast) => {
       if (isRefused) return
       size += chunk.byteLength
       if (size > maxBodyBytes) {
-        isRefused = true
-        respond(
-          errorAnswer(
-            new TuttiError('TOO_LARGE', `The body is larger than ${maxBodyBytes} bytes.`, {
-              hint: 'Send it in parts, or raise maxBodyBytes on the server.',
-            }),
-          ),
-        )
+        refuse()
         return
       }
       // uWebSockets.js takes its buffer back after this callback.

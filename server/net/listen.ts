@@ -1,9 +1,10 @@
 /** The network side of a server: one uWebSockets.js app with both doors. */
 import type uWS from 'uWebSockets.js'
-import { ERRORS, meaningOf, TuttiError } from '../../lib/errors.ts'
+import { ERRORS, meaningOf, type TuttiError } from '../../lib/errors.ts'
 import type { ApiRequest, ApiResponse, Publisher, Socket } from '../contracts.ts'
 import type { Room } from '../room/room.ts'
 import { httpDoor } from './http.ts'
+import { explain, freePort, inUse } from './port.ts'
 import { createRefusals } from './refusals.ts'
 import type { NetSocket } from './socket.ts'
 import { loadUws } from './uws.ts'
@@ -25,7 +26,7 @@ export interface Net {
   /**
    * Starts to accept connections.
    * @returns the port.
-   * @throws TuttiError `PORT_IN_USE`.
+   * @throws TuttiError `PORT_IN_USE`, `INVALID_OPTION` for a host that is no address of this machine.
    */
   listen(): Promise<number>
   /** Accepts no more connections. */
@@ -36,6 +37,9 @@ export interface Net {
 
 /** uWebSockets.js: fail if the port is taken, instead of sharing it with another process. */
 const EXCLUSIVE_PORT = 1
+
+/** A port that was free a moment ago may be taken by the time it is asked for. */
+const FREE_PORT_ATTEMPTS = 5
 
 /** Turns of the event loop until the port of a closed app can be listened on: 2 measured. */
 const CLOSING_TURNS = 4
@@ -68,26 +72,30 @@ export const createNet = (parts: NetParts): Net => {
     httpDoor({ maxBodyBytes: parts.limits.maxBodyBytes, answer: parts.answer, errorAnswer: parts.errorAnswer }),
   )
 
-  const listen = (): Promise<number> =>
-    new Promise((resolve, reject) => {
-      const { host, port } = parts
-      app.listen(host, port, EXCLUSIVE_PORT, (socket) => {
+  const listenOn = (port: number): Promise<boolean> =>
+    new Promise((resolve) => {
+      app.listen(parts.host, port, EXCLUSIVE_PORT, (socket) => {
         if (!socket) {
-          reject(
-            new TuttiError(
-              'PORT_IN_USE',
-              `Can not listen on ${host}, port ${port}: it is in use, or not ours to take.`,
-              {
-                hint: 'Stop the other process, or give another --port or --host.',
-              },
-            ),
-          )
+          resolve(false)
           return
         }
         listening = socket
-        resolve(uws.us_socket_local_port(socket))
+        resolve(true)
       })
     })
+
+  const listen = async (): Promise<number> => {
+    const { host, port } = parts
+    if (port !== 0) {
+      if (await listenOn(port)) return port
+      await explain(host, port)
+    }
+    for (let attempt = 0; attempt < FREE_PORT_ATTEMPTS; attempt++) {
+      const free = await freePort(host)
+      if (await listenOn(free)) return free
+    }
+    throw inUse(host, port)
+  }
 
   const stopListening = (): void => {
     isClosing = true

@@ -12,7 +12,7 @@ import * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
 import { encodeSyncStep1 } from '../../lib/protocol.ts'
 import { encodeStateVector } from '../protocol/stateVector.ts'
-import { blankRuns, hasGap, isKnown, readUpdate, type Update, withoutKnown } from '../protocol/update.ts'
+import { blankRuns, hasGap, isKnown, readUpdate, UNLIMITED, type Update, withoutKnown } from '../protocol/update.ts'
 import { hasPending } from './hotDocuments.ts'
 import type { RoomLog } from './log.ts'
 import type { Session } from './session.ts'
@@ -109,13 +109,18 @@ export const createIntake = (parts: IntakeParts): Intake => {
       doc.on('update', collect)
       try {
         Y.applyUpdate(doc, update.bytes)
+      } catch (cause) {
+        throw new TuttiError('PROTOCOL', 'The update can not be integrated into the document.', {
+          cause,
+          hint: 'It rewrites what is known. Drop the local copy and connect again.',
+        })
       } finally {
         doc.off('update', collect)
       }
       const hasRest = hasPending(doc)
       doc.store.pendingStructs = null
       doc.store.pendingDs = null
-      for (const bytes of taken) takeIfComplete(readUpdate(bytes))
+      for (const bytes of taken) takeIfComplete(readUpdate(bytes, UNLIMITED))
       return hasRest
     })
 
@@ -182,7 +187,7 @@ export const createIntake = (parts: IntakeParts): Intake => {
   }
 
   const acceptOwn = (bytes: Uint8Array): number => {
-    const update = readUpdate(bytes)
+    const update = readUpdate(bytes, UNLIMITED)
     return isOld(update) ? log.seq : accept(update)
   }
 

@@ -11,7 +11,7 @@ import type { RoomChange, Segment, SegmentRef, StoredRoom, Summary } from '../co
 import { type DeleteSet, decodeDeleteSet, encodeDeleteSet } from '../protocol/deleteSet.ts'
 import { SEGMENT_BYTES, splitUpdate } from '../protocol/split.ts'
 import { decodeStateVector, encodeStateVector, type StateVector } from '../protocol/stateVector.ts'
-import { advance, mergeUpdatesInBatches, readUpdate, type Update } from '../protocol/update.ts'
+import { advance, mergeUpdatesInBatches, readUpdate, UNLIMITED, type Update } from '../protocol/update.ts'
 
 /** How many small segments at the end of a log are rolled up into one. */
 const ROLL_UP_COUNT = 64
@@ -96,7 +96,7 @@ export class RoomLog {
   /** On load: counts a stored update into what is known, where the summary does not. */
   count(update: Uint8Array): void {
     this.#unsummarisedBytes += update.byteLength
-    advance(readUpdate(update), this.stateVector, this.deleteSet)
+    advance(readUpdate(update, UNLIMITED), this.stateVector, this.deleteSet)
   }
 
   /**

@@ -1,5 +1,5 @@
-import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { TuttiError } from '../../lib/errors.ts'
 
 /** Empty, never deleted: removing a lock file while it is taken would let two processes lock two files of one name. */
@@ -41,7 +41,7 @@ export const lockFolder = async (folder: string): Promise<() => void> => {
 
 const createFolder = (path: string): void => {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeFolder(path)
     if (statSync(path).isDirectory()) return
   } catch (error) {
     if (codeOf(error) !== 'EEXIST' && codeOf(error) !== 'ENOTDIR') throw unusable(path, error)
@@ -49,6 +49,19 @@ const createFolder = (path: string): void => {
   throw new TuttiError('INVALID_OPTION', `The data folder ${path} is not a folder, or lies below a file.`, {
     hint: 'Name a folder with --data; it is created if it is missing.',
   })
+}
+
+/** Not `mkdirSync`'s own recursion: where a folder is there but can't have another (in /proc), that never ends. */
+const makeFolder = (path: string): void => {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    const parent = dirname(path)
+    if (codeOf(error) === 'EEXIST') return
+    if (codeOf(error) !== 'ENOENT' || existsSync(parent)) throw error
+    makeFolder(parent)
+    mkdirSync(path, { mode: 0o700 })
+  }
 }
 
 const openLockFile = (path: string): number => {

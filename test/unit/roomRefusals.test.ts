@@ -137,3 +137,33 @@ test('after a close the port is free at once', async () => {
     ;({ url, server } = await startServer({ port }))
   }
 })
+
+test('a port that the system chose can be taken again, also with connections in TIME_WAIT', async () => {
+  const { url, server } = await startServer()
+  const { port } = server.address
+  await (await fetch(`${server.url}/health`)).text()
+  const a = await WireClient.join(`${url}/room`)
+  await a.synced()
+  await server.close()
+  const again = await startServer({ port })
+  expect(again.server.address.port).toBe(port)
+})
+
+test('a port in use and a host that is none are told apart', async () => {
+  const { server } = await startServer()
+  await expect(startServer({ port: server.address.port })).rejects.toMatchObject({ code: 'PORT_IN_USE' })
+  for (const port of [0, 4321]) {
+    await expect(startServer({ host: '999.1.1.1', port })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+  }
+})
+
+test('a body that is announced too large is refused before it comes', async () => {
+  const { server } = await startServer({ maxBodyBytes: 1024 })
+  const { connect } = await import('node:net')
+  const socket = connect(server.address.port, '127.0.0.1')
+  socket.write('PATCH /rooms/a/document HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n')
+  const answer = await new Promise<string>((resolve) => socket.once('data', (data) => resolve(String(data))))
+  socket.destroy()
+  expect(answer).toMatch(/^HTTP\/1.1 413 /)
+  expect(await (await fetch(`${server.url}/health`)).json()).toEqual({ status: 'ok' })
+})

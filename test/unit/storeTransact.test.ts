@@ -478,3 +478,13 @@ describe('whenSynced', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'DESTROYED' })
   })
 })
+
+test('transact refuses an asynchronous function, and nothing of it stays', () => {
+  const store = createStore({ schema: { title: s.string().default('none') } })
+  const late = () =>
+    store.transact(async (state) => {
+      state.title = 'half'
+    })
+  expect(late).toThrow(expect.objectContaining({ code: 'INVALID_VALUE' }))
+  expect(store.state.title).toBe('none')
+})
