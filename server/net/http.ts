@@ -54,7 +54,10 @@ export const httpDoor = ({ maxBodyBytes, answer, errorAnswer }: HttpDoorParts): 
       respond(errorAnswer(error))
     }
     // What is announced too large need not come first.
-    if (Number(headers.get('content-length')) > maxBodyBytes) refuse()
+    if (Number(headers.get('content-length')) > maxBodyBytes) {
+      refuse()
+      return
+    }
     res.onData((chunk, isLast) => {
       if (isRefused) return
       size += chunk.byteLength
