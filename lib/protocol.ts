@@ -52,8 +52,7 @@ export interface ServerHello {
   maxMessageBytes: number
 }
 
-/** `MESSAGE_TUTTI` frames by direction. */
-export type ClientTuttiMessage = { type: 'hello'; hello: ClientHello } | { type: 'ping'; id: number }
+/** `MESSAGE_TUTTI` frames of the server. */
 export type ServerTuttiMessage =
   | { type: 'hello'; hello: ServerHello }
   | { type: 'ack'; frames: number }

@@ -41,10 +41,6 @@ export class Presence<Owner extends object> {
     return this.#changed.size > 0
   }
 
-  get isEmpty(): boolean {
-    return this.#members.size === 0
-  }
-
   /** The live session that owns a client id. */
   ownerOf(client: number): Owner | undefined {
     return this.#members.get(client)?.owner

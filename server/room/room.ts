@@ -70,6 +70,8 @@ interface Loaded {
   readonly log: RoomLog
   readonly intake: Intake
   readonly outflow: Outflow
+  /** Calls `fn` with the up-to-date document. */
+  withDocument<R>(fn: (doc: Y.Doc) => R): Promise<R>
 }
 
 type State =
@@ -182,6 +184,7 @@ export class Room {
     // Unsubscribing inside the `dropped` callback of uWebSockets.js can end the process (SIGBUS).
     setImmediate(() => {
       if (session.isEnded || this.#state.phase !== 'open') return
+      // It may have caught up by itself since.
       session.isSubscribed = false
       session.socket.unsubscribe(this.name)
       this.#state.outflow.replay(session, position)
@@ -198,16 +201,16 @@ export class Room {
   /** Calls `fn` with the up-to-date document, which it must not change or keep; `undefined` if there is no content. */
   async readDocument<R>(fn: (doc: Y.Doc) => R): Promise<R | undefined> {
     return this.#held(async () => {
-      const { log } = await this.#open()
-      return log.isEmpty ? undefined : this.#withDocument(fn)
+      const { log, withDocument } = await this.#open()
+      return log.isEmpty ? undefined : withDocument(fn)
     })
   }
 
   /** See `Documents.edit`. */
   async editDocument<R>(fn: (doc: Y.Doc) => R): Promise<{ result: R; changed: boolean }> {
     return this.#held(async () => {
-      const { intake } = await this.#open()
-      const edit = await this.#withDocument((doc) => {
+      const { intake, withDocument } = await this.#open()
+      const edit = await withDocument((doc) => {
         const updates: Uint8Array[] = []
         const collect = (update: Uint8Array): void => {
           updates.push(update)
@@ -308,7 +311,7 @@ export class Room {
       flush: () => this.#flush(),
       failed: (session, error) => this.#failedFor(session, error),
     })
-    this.#state = { phase: 'open', log, intake, outflow }
+    this.#state = { phase: 'open', log, intake, outflow, withDocument }
     for (const session of [...this.#sessions]) {
       if (!session.acks) intake.ask(session)
       this.#drainQueue(session)
@@ -337,11 +340,6 @@ export class Room {
     if (this.#state.phase === 'closed') return
     this.idleSince = Date.now()
     this.#parts.idleChanged(this, true)
-  }
-
-  async #withDocument<R>(fn: (doc: Y.Doc) => R): Promise<R> {
-    const { log } = await this.#open()
-    return this.#parts.hot.use(log, (id) => this.#readSegment(id), fn)
   }
 
   async #readSegment(id: number): Promise<Uint8Array | undefined> {

@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { type CreateServerOptions, createServer } from '../../dist/server/index.js'
 import { createMemoryStorage } from '../../dist/server/storage/memory.js'
+import { until } from './until.ts'
 import { WireClient } from './wireClient.ts'
 
 const undo: (() => Promise<unknown>)[] = []
@@ -22,15 +23,6 @@ const newFolder = async (): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), 'tutti-'))
   undo.push(() => rm(folder, { recursive: true, force: true }))
   return folder
-}
-
-/** Waits for something that no event tells. */
-const eventually = async (holds: () => boolean | Promise<boolean>, what: string, ms = 10_000): Promise<void> => {
-  const end = Date.now() + ms
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
 }
 
 test('a large document reaches a newcomer in frames of at most 256 KB, also after a restart', async () => {
@@ -91,12 +83,12 @@ test('a log that has grown by rewriting is compacted off the event loop; what is
   a.edit((doc) => doc.getText('t').insert(0, 'kept'))
   await a.until(() => a.acknowledged === 402, 'the last acknowledgement')
   // 1.6 MB came. What a newcomer gets is what is stored.
-  await eventually(async () => {
+  await until('the log to be compacted', async () => {
     const newcomer = await WireClient.join(`${first.url}/room`)
     await newcomer.synced()
     await newcomer.close()
     return newcomer.frames.reduce((sum, frame) => sum + ('update' in frame ? frame.update.byteLength : 0), 0) < 100_000
-  }, 'the log to be compacted')
+  })
   await first.server.close()
 
   const second = await start({ data })
@@ -123,11 +115,11 @@ test('an idle room is forgotten, and loaded again when someone comes', async () 
   await a.roundTrip()
   await a.close()
   expect(loads).toBe(1)
-  await eventually(async () => {
+  await until('the room to be loaded again', async () => {
     const value = await server.room('room').read((doc) => doc.getMap('m').get('k'))
     expect(value).toBe(1)
     return loads > 1
-  }, 'the room to be loaded again')
+  })
 })
 
 test('the back end edits by schema and by Y.Doc; clients see it, and a failing edit leaves nothing', async () => {
