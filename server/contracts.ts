@@ -1,5 +1,6 @@
 /** Types only: where storage, rooms, the HTTP doors and the network meet. Imports nothing that runs. */
 import type * as Y from 'yjs'
+import type { TuttiError } from '../lib/errors.ts'
 
 /** A stored piece of a room's update log, as `Storage` lists it. */
 export interface SegmentRef {
@@ -82,12 +83,17 @@ export interface Compactor {
   close(): Promise<void>
 }
 
-/** What a session wants of a WebSocket. Methods are safe after close: they do nothing. */
+/** What a door wants of a WebSocket. Methods are safe after close: they do nothing. */
 export interface Socket {
+  /**
+   * Names the connection to others: `<integer>.<integer>`, random, never reused while the server runs. Pusher's
+   * `socket_id`, and what `except` of an event may name. Made when first asked for.
+   */
+  readonly id: string
   /** Remote address, as text. */
   readonly address: string
-  /** Queues a binary frame. `false`: over the backpressure limit, the frame was NOT taken. */
-  send(bytes: Uint8Array): boolean
+  /** Queues a frame: bytes as binary, a string as text. `false`: over the backpressure limit, it was NOT taken. */
+  send(frame: Uint8Array | string): boolean
   /** Bytes waiting to be written. */
   buffered(): number
   subscribe(topic: string): void
@@ -98,9 +104,84 @@ export interface Socket {
   terminate(): void
 }
 
-/** Sends one frame to every subscribed socket of a topic, in order, including the sender's. */
+/** Sends one frame to every subscribed socket of a topic, in order. */
 export interface Publisher {
-  publish(topic: string, bytes: Uint8Array): void
+  /** @param except the `id` of a socket that does not get it; one that is not there is no error. */
+  publish(topic: string, frame: Uint8Array | string, except?: string): void
+}
+
+/** The HTTP request that asked for a WebSocket. */
+export interface Handshake {
+  readonly address: string
+  /** Raw path: percent-encoded, without the query. */
+  readonly path: string
+  /** Raw query without `?`. */
+  readonly query: string
+  /** Header by lower-case name; empty string if missing. Only those in `HANDSHAKE_HEADERS` of net are kept. */
+  header(name: string): string
+}
+
+/** What a WebSocket is to the door it came through. Called by the network, one call at a time. */
+export interface Connection {
+  /** Takes one message. The bytes belong to the callee. */
+  receive(bytes: Uint8Array, isBinary: boolean): void
+  /** A published frame was skipped, since the socket is full. The socket must not be touched in this turn. */
+  missed(): void
+  /** The socket can take more. */
+  drained(): void
+  ponged(): void
+  /** The connection is gone; the socket does nothing any more. `code` 1006: it broke. */
+  left(code: number): void
+}
+
+/** One kind of WebSocket that a server speaks. */
+export interface Door {
+  /** Takes a connection that was accepted. Throws what `refuse` takes. */
+  open(socket: Socket, handshake: Handshake): Connection
+  /** Ends a connection that this door, or the network for it, can't take, in the way its clients understand. */
+  refuse(socket: Socket, error: TuttiError): void
+  /** The close code and reason when the server stops. */
+  readonly goingAway: { readonly code: number; readonly reason: string }
+}
+
+/** An event that is about to be published in a room. */
+export interface NewEvent {
+  /** Its name: 1–200 characters. */
+  readonly event: string
+  /**
+   * Text, exactly what a Pusher client gets as `data`: JSON, or any other text, which then stands for itself. Or bytes,
+   * which reach a Pusher client as base64 text.
+   */
+  readonly body: string | Uint8Array
+  /** `id` of a connection that does not get it, neither now nor from the history. */
+  readonly except?: string | undefined
+  /** The user who sent it, as the receivers may know it. */
+  readonly userId?: string | undefined
+  /** `peer`: it came from a client's connection. `server`: from a back end. */
+  readonly from: 'peer' | 'server'
+}
+
+/** An event with its place in the room. */
+export interface RoomEvent extends NewEvent {
+  /** 1 for the first event of the epoch, then one more each. */
+  readonly offset: number
+  /** When it was published, in ms of `Date.now()`. */
+  readonly at: number
+}
+
+/** A place in a room's events: everything up to and with `offset` has been seen. */
+export interface Position {
+  /** Random; another one means that the numbering began anew. */
+  readonly epoch: string
+  readonly offset: number
+}
+
+/** Someone who is in a room, however many connections they have there. */
+export interface Person {
+  /** The user's id, or for someone who tells none the Yjs client id, as text. */
+  readonly id: string
+  /** What they tell of themselves besides the id; `null` if nothing. Plain JSON. */
+  readonly info: unknown
 }
 
 export interface Logger {

@@ -7,8 +7,11 @@ import type { Logger, Storage } from './contracts.ts'
 import { createLog } from './log.ts'
 import { createNet } from './net/listen.ts'
 import { MEMORY, type Options, parseOptions, type ServerOptions } from './options.ts'
+import { createChannels } from './room/channels.ts'
 import { createCompactor } from './room/compaction.ts'
+import { createRoomDoor } from './room/door.ts'
 import { createRoomHandle, type RoomHandle } from './room/handle.ts'
+import { createRefusals } from './room/refusals.ts'
 import { createRooms } from './room/rooms.ts'
 import { openLmdbStorage } from './storage/lmdb.ts'
 import { createMemoryStorage } from './storage/memory.ts'
@@ -66,17 +69,34 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     host: options.host,
     port: options.port,
     limits: options,
-    openRoom: (name) => rooms.open(name),
+    doorOf: () => roomDoor,
     answer: (request) => api(request),
     errorAnswer: errorResponse,
   })
-  const { publisher, refuse } = net
-  const rooms = createRooms({ storage, compactor, publisher, logger, limits: options, refuse })
+  const { publisher } = net
+  const refusals = createRefusals()
+  const channels = createChannels({
+    publisher,
+    limits: options,
+    present: (name) => rooms.find(name)?.people() ?? [],
+  })
+  const rooms = createRooms({
+    storage,
+    compactor,
+    publisher,
+    logger,
+    limits: options,
+    refuse: (socket, error) => roomDoor.refuse(socket, error),
+    peopleOf: channels.peopleOf,
+  })
+  const roomDoor = createRoomDoor({ openRoom: rooms.open, refusals })
   const api = createApi({ documents: rooms, log: logger, ready: () => isReady, ...files })
 
   const release = async (): Promise<void> => {
     await rooms.close()
+    refusals.flush()
     await net.close()
+    channels.close()
     await storage.close()
   }
 

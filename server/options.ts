@@ -100,8 +100,22 @@ const LIST = {
     'Largest document, as stored; an update that would go beyond is refused with 4413.',
   ),
   maxConnections: wholeNumber(100_000, 1, 10_000_000, { meaning: 'Open WebSockets of the whole server.' }),
-  maxRoomsPerConnection: wholeNumber(100, 1, 10_000, {
-    meaning: 'Rooms that one connection may join; a y-websocket connection always joins one.',
+  maxRoomsPerConnection: wholeNumber(1000, 1, 100_000, {
+    meaning: 'Rooms and channels that one connection may join.',
+  }),
+  maxEventBytes: bytes(64 * KIB, KIB, 64 * MIB, 'Data of one event; events of an app keep to the limits of the app.'),
+  eventHistoryCount: wholeNumber(100, 0, 100_000, {
+    meaning: 'Last events of a room that are kept for readers that come back.',
+  }),
+  eventHistorySeconds: wholeNumber(300, 0, 86_400, { meaning: 'Seconds that an event is kept for them.' }),
+  eventHistoryBytes: bytes(
+    64 * MIB,
+    0,
+    65_536 * MIB,
+    'Events kept, of all rooms together; beyond, rooms published to least recently lose theirs first.',
+  ),
+  leaveGraceSeconds: wholeNumber(3, 0, 3600, {
+    meaning: 'Seconds in which someone whose connection broke may come back without a leave and a join.',
   }),
   maxAwarenessEntries: wholeNumber(4, 1, 1000, {
     meaning: 'Awareness client ids that one session may own; the ids of a re-rolled Y.Doc count.',

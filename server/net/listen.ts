@@ -1,28 +1,25 @@
-/** The network side of a server: one uWebSockets.js app with both doors. */
+/** The network side of a server: one uWebSockets.js app with all doors. */
 import type uWS from 'uWebSockets.js'
-import { ERRORS, meaningOf, type TuttiError } from '../../lib/errors.ts'
-import type { ApiRequest, ApiResponse, Publisher, Socket } from '../contracts.ts'
-import type { Room } from '../room/room.ts'
+import type { TuttiError } from '../../lib/errors.ts'
+import type { ApiRequest, ApiResponse, Door, Publisher } from '../contracts.ts'
 import { httpDoor } from './http.ts'
 import { explain, freePort, inUse } from './port.ts'
-import { createRefusals } from './refusals.ts'
-import type { NetSocket } from './socket.ts'
+import type { NetSocket, SocketsById } from './socket.ts'
 import { loadUws } from './uws.ts'
-import { type WebSocketDoorParts, webSocketDoor } from './websocket.ts'
+import { type WebSocketParts, webSockets } from './websocket.ts'
 
 export interface NetParts {
   readonly host: string
   readonly port: number
-  readonly limits: WebSocketDoorParts['limits'] & { readonly maxBodyBytes: number }
-  openRoom(name: string): Room
+  readonly limits: WebSocketParts['limits'] & { readonly maxBodyBytes: number }
+  /** The door that a WebSocket to this raw path comes in by. */
+  doorOf(path: string): Door
   answer(request: ApiRequest): Promise<ApiResponse>
   errorAnswer(error: TuttiError): ApiResponse
 }
 
 export interface Net {
   readonly publisher: Publisher
-  /** Ends a connection with the close code of an error; later, if its address was refused before. */
-  refuse(socket: Socket, error: TuttiError): void
   /**
    * Starts to accept connections.
    * @returns the port.
@@ -31,7 +28,7 @@ export interface Net {
   listen(): Promise<number>
   /** Accepts no more connections. */
   stopListening(): void
-  /** Closes every WebSocket with 1001, then everything else; resolves when the port is free again. */
+  /** Closes every WebSocket as its door does, then everything else; resolves when the port is free again. */
   close(): Promise<void>
 }
 
@@ -48,25 +45,19 @@ export const createNet = (parts: NetParts): Net => {
   const uws = loadUws()
   const app = uws.App()
   const sockets = new Set<NetSocket>()
-  const refusals = createRefusals()
+  const byId: SocketsById = new Map()
   let listening: uWS.us_listen_socket | undefined
   let isClosing = false
 
-  const refuse = (socket: Socket, error: TuttiError): void => {
-    const code = meaningOf(error.code).close ?? ERRORS.INTERNAL.close
-    refusals.delay(socket.address, () => socket.close(code, error.message))
-  }
-
   const publisher: Publisher = {
-    publish: (topic, bytes) => {
-      app.publish(topic, bytes, true)
+    publish: (topic, frame, except) => {
+      const sender = except === undefined ? undefined : byId.get(except)
+      if (sender?.publishToOthers(topic, frame)) return
+      app.publish(topic, frame, typeof frame !== 'string')
     },
   }
 
-  app.ws(
-    '/*',
-    webSocketDoor({ limits: parts.limits, sockets, openRoom: parts.openRoom, isClosing: () => isClosing, refuse }),
-  )
+  app.ws('/*', webSockets({ limits: parts.limits, sockets, byId, doorOf: parts.doorOf, isClosing: () => isClosing }))
   app.any(
     '/*',
     httpDoor({ maxBodyBytes: parts.limits.maxBodyBytes, answer: parts.answer, errorAnswer: parts.errorAnswer }),
@@ -105,12 +96,11 @@ export const createNet = (parts: NetParts): Net => {
 
   const close = async (): Promise<void> => {
     stopListening()
-    refusals.flush()
-    for (const socket of [...sockets]) socket.close(ERRORS.GOING_AWAY.close, 'The server is stopping.')
+    for (const socket of [...sockets]) socket.closeGoingAway()
     app.close()
     // uWebSockets.js frees what it closed at the end of a loop turn, and what waited for that at the end of the next.
     for (let turn = 0; turn < CLOSING_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve))
   }
 
-  return { publisher, refuse, listen, stopListening, close }
+  return { publisher, listen, stopListening, close }
 }

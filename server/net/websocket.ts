@@ -1,47 +1,55 @@
-/** Door 1: `ws://host/<room>`, the y-websocket wire. */
+/** WebSockets of every door: which door a connection is for, and what uWebSockets.js tells of it. */
 import type uWS from 'uWebSockets.js'
 import { TuttiError } from '../../lib/errors.ts'
-import { OPT_IN_PARAM, OPT_IN_VALUE } from '../../lib/protocol.ts'
-import type { Socket } from '../contracts.ts'
-import type { Room } from '../room/room.ts'
-import { type NativeSocket, NetSocket, type SocketFacts } from './socket.ts'
+import type { Door, Handshake } from '../contracts.ts'
+import { type NativeSocket, NetSocket, type SocketFacts, type SocketsById } from './socket.ts'
 
-export interface WebSocketDoorParts {
-  openRoom(name: string): Room
+export interface WebSocketParts {
+  /** The door for a raw path. */
+  doorOf(path: string): Door
   readonly sockets: Set<NetSocket>
+  readonly byId: SocketsById
   readonly limits: {
     readonly maxMessageBytes: number
     readonly payloadFactor: number
     readonly maxBackpressureBytes: number
     readonly maxConnections: number
-    readonly maxRoomsPerConnection: number
   }
   /** The server is stopping. */
   isClosing(): boolean
-  /** Ends a connection with the close code of an error; later, if its address was refused before. */
-  refuse(socket: Socket, error: TuttiError): void
 }
 
 /** uWebSockets.js pings by itself so that a dead peer is noticed within this many seconds. */
 const IDLE_TIMEOUT_S = 60
 
-export const webSocketDoor = (parts: WebSocketDoorParts): uWS.WebSocketBehavior<SocketFacts> => {
-  const { limits, sockets } = parts
+/** The headers of a handshake that are kept until its connection is open. */
+const HANDSHAKE_HEADERS = ['authorization', 'cookie', 'origin', 'user-agent', 'x-forwarded-for', 'x-forwarded-proto']
 
-  const join = (facts: SocketFacts, socket: NetSocket, name: string): void => {
-    const joined = facts.session ? 1 : 0
-    if (joined >= limits.maxRoomsPerConnection) {
-      throw new TuttiError('RATE_LIMITED', `This connection has joined its ${joined} rooms.`, {
-        hint: 'Open another connection, or raise maxRoomsPerConnection on the server.',
-      })
-    }
-    facts.room = parts.openRoom(name)
-    facts.session = facts.room.join(socket, facts.optedIn)
+const handshakeOf = (res: uWS.HttpResponse, req: uWS.HttpRequest): Handshake => {
+  // The request is dead after the upgrade callback.
+  const headers = new Map<string, string>()
+  for (const name of HANDSHAKE_HEADERS) {
+    const value = req.getHeader(name)
+    if (value !== '') headers.set(name, value)
   }
+  return {
+    address: Buffer.from(res.getRemoteAddressAsText()).toString(),
+    path: req.getUrl(),
+    // Typed as a string, but undefined where there is no `?`.
+    query: (req.getQuery() as string | undefined) ?? '',
+    header: (name) => headers.get(name) ?? '',
+  }
+}
+
+export const webSockets = (parts: WebSocketParts): uWS.WebSocketBehavior<SocketFacts> => {
+  const { limits, sockets, byId } = parts
 
   const open = (native: NativeSocket): void => {
     const facts = native.getUserData()
-    const socket = new NetSocket(native, facts.address)
+    const { door, handshake } = facts
+    if (!handshake) throw new Error('a connection opens once')
+    facts.handshake = undefined
+    const socket = new NetSocket(native, handshake.address, byId)
     facts.socket = socket
     sockets.add(socket)
     try {
@@ -49,24 +57,11 @@ export const webSocketDoor = (parts: WebSocketDoorParts): uWS.WebSocketBehavior<
       if (sockets.size > limits.maxConnections) {
         throw new TuttiError('TRY_LATER', `The server has its ${limits.maxConnections} connections.`)
       }
-      join(facts, socket, roomNameOf(facts.path))
+      facts.connection = door.open(socket, handshake)
     } catch (error) {
       if (!(error instanceof TuttiError)) throw error
-      parts.refuse(socket, error)
+      door.refuse(socket, error)
     }
-  }
-
-  const message = (native: NativeSocket, data: ArrayBuffer, isBinary: boolean): void => {
-    const { room, session } = native.getUserData()
-    // What comes while the server is stopping is not accepted: nothing would commit it.
-    if (!room || !session || parts.isClosing()) return
-    if (!isBinary) {
-      const error = new TuttiError('PROTOCOL', 'A text frame came; expected binary frames of the y-websocket protocol.')
-      room.refuse(session, error)
-      return
-    }
-    // uWebSockets.js takes its buffer back after this callback.
-    room.receive(session, new Uint8Array(data.slice(0)))
   }
 
   return {
@@ -76,15 +71,10 @@ export const webSocketDoor = (parts: WebSocketDoorParts): uWS.WebSocketBehavior<
     idleTimeout: IDLE_TIMEOUT_S,
     sendPingsAutomatically: true,
     upgrade: (res, req, context) => {
-      // A request is dead after this callback. A refused upgrade would be retried for ever: accept, then close.
-      const facts: SocketFacts = {
-        address: Buffer.from(res.getRemoteAddressAsText()).toString(),
-        path: req.getUrl(),
-        optedIn: req.getQuery(OPT_IN_PARAM) === OPT_IN_VALUE,
-        socket: undefined,
-        room: undefined,
-        session: undefined,
-      }
+      // A refused upgrade would be retried for ever: accept, then close.
+      const handshake = handshakeOf(res, req)
+      const door = parts.doorOf(handshake.path)
+      const facts: SocketFacts = { door, handshake, socket: undefined, connection: undefined }
       // One of the offered sub-protocols has to be echoed, or clients that offered any break off.
       const protocol = req.getHeader('sec-websocket-protocol').split(',')[0]?.trim() ?? ''
       res.upgrade(
@@ -96,41 +86,23 @@ export const webSocketDoor = (parts: WebSocketDoorParts): uWS.WebSocketBehavior<
       )
     },
     open,
-    message,
-    dropped: (native) => {
-      const { room, session } = native.getUserData()
-      if (room && session) room.missed(session)
+    message: (native, message, isBinary) => {
+      const { connection } = native.getUserData()
+      // What comes while the server is stopping is not accepted: nothing would commit it.
+      if (!connection || parts.isClosing()) return
+      // uWebSockets.js takes its buffer back after this callback.
+      connection.receive(new Uint8Array(message.slice(0)), isBinary)
     },
-    drain: (native) => {
-      const { room, session } = native.getUserData()
-      if (room && session) room.drained(session)
-    },
-    pong: (native) => {
-      const { room, session } = native.getUserData()
-      if (room && session) room.ponged(session)
-    },
-    close: (native) => {
-      const { room, session, socket } = native.getUserData()
+    dropped: (native) => native.getUserData().connection?.missed(),
+    drain: (native) => native.getUserData().connection?.drained(),
+    pong: (native) => native.getUserData().connection?.ponged(),
+    close: (native, code) => {
+      const { connection, socket } = native.getUserData()
       if (socket) {
         socket.detach()
         sockets.delete(socket)
       }
-      if (room && session) room.leave(session)
+      connection?.left(code)
     },
-  }
-}
-
-/**
- * The room a path names: percent-decoded UTF-8 without the leading slash.
- * @throws TuttiError `INVALID_ROOM` where it can't be decoded.
- */
-const roomNameOf = (path: string): string => {
-  try {
-    return decodeURIComponent(path.slice(1))
-  } catch (error) {
-    throw new TuttiError('INVALID_ROOM', 'The path is not percent-encoded UTF-8.', {
-      cause: error,
-      hint: 'Encode each segment of the room name with encodeURIComponent.',
-    })
   }
 }

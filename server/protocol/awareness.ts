@@ -17,6 +17,12 @@ export interface AwarenessEntry {
   readonly state: Uint8Array
 }
 
+export interface CheckedState {
+  readonly json: string
+  /** An object, or `null`. */
+  readonly value: object | null
+}
+
 const HINT = 'Send awareness as y-protocols encodes it, each state a JSON object or null.'
 
 /** An entry has two numbers and the length of its state. */
@@ -76,11 +82,11 @@ export const isNullState = ({ state }: AwarenessEntry): boolean => {
 }
 
 /**
- * Checks the state of an entry and returns its JSON text.
+ * Checks the state of an entry and returns it, as JSON text and read.
  *
  * @throws TuttiError `TOO_LARGE` over `maxBytes`; `PROTOCOL` if it is not a JSON object or null, or nests too deep.
  */
-export const checkState = (entry: AwarenessEntry, maxBytes: number): string => {
+export const checkState = (entry: AwarenessEntry, maxBytes: number): CheckedState => {
   const { client, state } = entry
   if (state.length > maxBytes) {
     throw new TuttiError('TOO_LARGE', `The presence of client ${client} has ${state.length} bytes, over ${maxBytes}.`, {
@@ -102,7 +108,7 @@ export const checkState = (entry: AwarenessEntry, maxBytes: number): string => {
   if (!nestsWithin(value, MAX_DEPTH)) {
     throw new TuttiError('PROTOCOL', `The presence of client ${client} nests deeper than ${MAX_DEPTH}.`, { hint: HINT })
   }
-  return json
+  return { json, value }
 }
 
 /** Writes a whole awareness frame, message type included. `state` is JSON text; `'null'` for a client that is gone. */

@@ -32,10 +32,23 @@ export type Claim<Owner> =
   | { readonly outcome: 'owned' | 'free' | 'echo' }
   | { readonly outcome: 'taken'; readonly owner: Owner }
 
+/** What a presence table tells of the clients in it, at once. */
+export interface PresenceParts<Owner> {
+  /** A client shows something, or something else. */
+  shown(client: number, state: object, owner: Owner): void
+  /** A client shows nothing any more. `hasBroken`: its connection did not say good-bye. */
+  hidden(client: number, hasBroken: boolean): void
+}
+
 export class Presence<Owner extends object> {
+  readonly #parts: PresenceParts<Owner>
   readonly #members = new Map<number, Member<Owner>>()
   readonly #clocks = new Map<number, number>()
   readonly #changed = new Set<number>()
+
+  constructor(parts: PresenceParts<Owner>) {
+    this.#parts = parts
+  }
 
   get hasChanges(): boolean {
     return this.#changed.size > 0
@@ -86,20 +99,25 @@ export class Presence<Owner extends object> {
     const isNull = isNullState(entry)
     const isNews = entry.clock > member.clock || (entry.clock === member.clock && isNull && member.state !== null)
     if (!isNews) return
-    const state = isNull ? null : checkState(entry, maxBytes)
+    const checked = isNull ? undefined : checkState(entry, maxBytes)
+    const wasShown = member.state !== null
     member.clock = entry.clock
-    member.state = state
+    member.state = checked?.value ? checked.json : null
     this.#changed.add(entry.client)
+    if (checked?.value) this.#parts.shown(entry.client, checked.value, member.owner)
+    else if (wasShown) this.#parts.hidden(entry.client, false)
   }
 
   /** Forgets the client ids of a session that ended; the others will hear of it. */
-  release(owner: Owner, clients: Iterable<number>): void {
+  release(owner: Owner, clients: Iterable<number>, hasBroken: boolean): void {
     for (const client of clients) {
       const member = this.#members.get(client)
       if (member?.owner !== owner) continue
       this.#members.delete(client)
       this.#remember(client, member.clock)
-      if (member.state !== null) this.#changed.add(client)
+      if (member.state === null) continue
+      this.#changed.add(client)
+      this.#parts.hidden(client, hasBroken)
     }
   }
 

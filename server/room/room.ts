@@ -17,7 +17,7 @@ import {
   encodeSyncUpdate,
   KEEPALIVE,
 } from '../../lib/protocol.ts'
-import type { Logger, Publisher, RoomChange, Socket, Storage } from '../contracts.ts'
+import type { Logger, Person, Publisher, RoomChange, Socket, Storage } from '../contracts.ts'
 import { encodeAwareness } from '../protocol/awareness.ts'
 import { type ClientFrame, decodeClientFrames } from '../protocol/frame.ts'
 import type { Acks } from './acks.ts'
@@ -26,6 +26,8 @@ import { createIntake, type Intake } from './intake.ts'
 import { type LogPosition, RoomLog } from './log.ts'
 import { createMembers, type Members } from './members.ts'
 import { createOutflow, type Outflow } from './outflow.ts'
+import type { People } from './people.ts'
+import { personOf } from './person.ts'
 import { Presence } from './presence.ts'
 import { Session } from './session.ts'
 
@@ -55,6 +57,8 @@ export interface RoomParts {
   idleChanged(room: Room, isIdle: boolean): void
   /** Something of the room became durable. */
   committed(room: Room): void
+  /** Where to tell of the people in the room, if anybody listens. */
+  peopleOf(name: string): People | undefined
   /** The room is closed and must not be handed out again. */
   closed(room: Room): void
 }
@@ -85,7 +89,7 @@ export class Room {
   #state: State = { phase: 'loading' }
   readonly #loading: Promise<void>
   readonly #sessions = new Set<Session>()
-  readonly #presence = new Presence<Session>()
+  readonly #presence: Presence<Session>
   readonly #members: Members
   readonly #unacknowledged = new Set<Session>()
   #waiters: Waiter[] = []
@@ -103,6 +107,10 @@ export class Room {
   constructor(name: string, parts: RoomParts) {
     this.name = name
     this.#parts = parts
+    this.#presence = new Presence({
+      shown: (client, state, session) => parts.peopleOf(name)?.enter(client, personOf(client, state), session.socket),
+      hidden: (client, hasBroken) => parts.peopleOf(name)?.exit(client, hasBroken),
+    })
     this.#members = createMembers({
       presence: this.#presence,
       limits: parts.limits,
@@ -150,13 +158,20 @@ export class Room {
     this.#refuse(session, error)
   }
 
-  /** The session's connection is gone. */
-  leave(session: Session): void {
+  /** The people here, each under what stands for their connection. */
+  *people(): Generator<readonly [client: number, person: Person]> {
+    for (const { client, state } of this.#presence.shown()) {
+      yield [client, personOf(client, JSON.parse(state) as object)]
+    }
+  }
+
+  /** The session's connection is gone. `hasBroken`: it did not say good-bye. */
+  leave(session: Session, hasBroken = false): void {
     if (session.isEnded) return
     session.state = 'ended'
     this.#sessions.delete(session)
     this.#unacknowledged.delete(session)
-    this.#presence.release(session, session.ids)
+    this.#presence.release(session, session.ids, hasBroken)
     if (this.#presence.hasChanges) this.#scheduleFlush()
     session.answered()
     if (this.isIdle) this.#becameIdle()

@@ -6,6 +6,7 @@ import type { Compactor, Documents, Logger, Publisher, Socket, Storage } from '.
 import { createCommitter } from './committer.ts'
 import { createCompactions } from './compactions.ts'
 import { createHotDocuments } from './hotDocuments.ts'
+import type { People } from './people.ts'
 import { Room, type RoomLimits, type RoomParts } from './room.ts'
 
 /** How often rooms are looked at: idle ones are forgotten, silent ones kept alive. */
@@ -24,11 +25,15 @@ export interface RoomsParts {
   readonly limits: RoomLimits & { readonly documentCacheBytes: number; readonly roomIdleSeconds: number }
   /** Ends a connection with the close code of an error. */
   refuse(socket: Socket, error: TuttiError): void
+  /** Where to tell of the people in a room, if anybody listens. */
+  peopleOf(room: string): People | undefined
 }
 
 export interface Rooms extends Documents {
   /** The room of a name, loading if need be. Throws `INVALID_ROOM`, `GOING_AWAY`. */
   open(name: string): Room
+  /** The room of a name, if it is loaded or loading. */
+  find(name: string): Room | undefined
   /** Makes durable what was accepted, and stops. Sockets are not touched. */
   close(): Promise<void>
 }
@@ -48,6 +53,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     limits,
     log: logger,
     refuse: parts.refuse,
+    peopleOf: parts.peopleOf,
     commitSoon: committer.commitSoon,
     idleChanged: (room, isIdle) => {
       if (isIdle) idle.add(room)
@@ -116,6 +122,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
 
   return {
     open,
+    find: (name) => rooms.get(name),
     close,
     read: async <R>(name: string, fn: (doc: Y.Doc) => R) => open(name).readDocument(fn),
     edit: async <R>(name: string, fn: (doc: Y.Doc) => R) => open(name).editDocument(fn),

@@ -120,8 +120,9 @@ describe('awareness', () => {
   })
 
   it('takes objects, and returns their JSON as it came', () => {
-    expect(checkState(entry('{ "a": [1, {"b": null}] }'), 100)).toBe('{ "a": [1, {"b": null}] }')
-    expect(checkState(entry('null'), 100)).toBe('null')
+    const json = '{ "a": [1, {"b": null}] }'
+    expect(checkState(entry(json), 100)).toEqual({ json, value: { a: [1, { b: null }] } })
+    expect(checkState(entry('null'), 100)).toEqual({ json: 'null', value: null })
   })
 
   it.each([
@@ -138,7 +139,7 @@ describe('awareness', () => {
 
   it('refuses a state over the limit before parsing it', () => {
     expect(() => checkState(entry('x'.repeat(11)), 10)).toThrow(refusal('TOO_LARGE', /11 bytes, over 10/))
-    expect(checkState(entry('{"a":1234}'), 10)).toBe('{"a":1234}')
+    expect(checkState(entry('{"a":1234}'), 10).json).toBe('{"a":1234}')
   })
 
   it('writes frames that y-protocols applies', () => {

@@ -1,0 +1,16 @@
+import type { Person } from '../contracts.ts'
+
+const isPlain = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/**
+ * Whose presence an awareness state is: the `id` of its `user`, the key that editor bindings for Yjs use as well; what
+ * else stands there is what the person tells. A client that names no user is a person of its own.
+ */
+export const personOf = (client: number, state: object): Person => {
+  const { user } = state as { readonly user?: unknown }
+  if (!isPlain(user)) return { id: String(client), info: null }
+  const { id, ...info } = user
+  const isId = (typeof id === 'string' && id !== '') || (typeof id === 'number' && Number.isFinite(id))
+  return { id: isId ? String(id) : String(client), info: Object.keys(info).length > 0 ? info : null }
+}
