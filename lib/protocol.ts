@@ -134,6 +134,21 @@ export const roomNameProblem = (name: string): string | undefined => {
   return undefined
 }
 
+/** Characters of an event's name. */
+export const MAX_EVENT_NAME_LENGTH = 200
+
+/**
+ * Says what is wrong with the name of an event, or `undefined` if it is one: 1–200 characters of any kind, but not the
+ * names by which Pusher's protocol speaks of itself.
+ */
+export const eventNameProblem = (name: string): string | undefined => {
+  if (name === '') return 'it is empty'
+  if (name.length > MAX_EVENT_NAME_LENGTH) return `it is longer than ${MAX_EVENT_NAME_LENGTH} characters`
+  if (!isWellFormed(name)) return 'it holds half a surrogate pair'
+  if (/^pusher(_internal)?:/.test(name)) return 'names that start with "pusher:" or "pusher_internal:" are kept'
+  return undefined
+}
+
 /** A room name as it stands in an address: each segment percent-encoded, slashes kept. */
 export const encodeRoomPath = (name: string): string => name.split('/').map(encodeURIComponent).join('/')
 

@@ -144,6 +144,25 @@ export interface Door {
   readonly goingAway: { readonly code: number; readonly reason: string }
 }
 
+/** Who wants to use a room, by a door that asks for no signature. */
+export interface Caller {
+  readonly door: 'socket' | 'http'
+  readonly address: string
+  /** Raw query without `?`. */
+  readonly query: string
+  /** Header by lower-case name; empty string if missing. */
+  header(name: string): string
+}
+
+/** Says who may use a room. */
+export interface Admission {
+  /**
+   * Returns, or resolves, if the caller may.
+   * @throws TuttiError `FORBIDDEN`, or what a hook refuses it with
+   */
+  admit(room: string, caller: Caller): void | Promise<void>
+}
+
 /** An event that is about to be published in a room. */
 export interface NewEvent {
   /** Its name: 1–200 characters. */
