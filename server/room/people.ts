@@ -51,7 +51,6 @@ export class People {
    */
   enter(key: unknown, person: Person, by?: Socket): void {
     const before = this.#ids.get(key)
-    if (before !== undefined && before !== person.id) this.exit(key, false)
     this.#ids.set(key, person.id)
     const known = this.#byId.get(person.id)
     if (known) {
@@ -59,10 +58,11 @@ export class People {
       known.timer = undefined
       known.person = person
       known.keys.add(key)
-      return
+    } else {
+      this.#byId.set(person.id, { person, keys: new Set([key]), timer: undefined })
+      this.#parts.joined(person, by)
     }
-    this.#byId.set(person.id, { person, keys: new Set([key]), timer: undefined })
-    this.#parts.joined(person, by)
+    if (before !== undefined && before !== person.id) this.#release(before, key, false)
   }
 
   /** A connection is no longer in the room. `hasBroken`: it did not say good-bye, so it may be back in a moment. */
@@ -70,6 +70,17 @@ export class People {
     const id = this.#ids.get(key)
     if (id === undefined) return
     this.#ids.delete(key)
+    this.#release(id, key, hasBroken)
+  }
+
+  /** Forgets everyone, without a word. */
+  clear(): void {
+    for (const { timer } of this.#byId.values()) clearTimeout(timer)
+    this.#byId.clear()
+    this.#ids.clear()
+  }
+
+  #release(id: string, key: unknown, hasBroken: boolean): void {
     const known = this.#byId.get(id)
     if (!known) return
     known.keys.delete(key)
@@ -79,13 +90,6 @@ export class People {
     } else {
       this.#gone(id, known)
     }
-  }
-
-  /** Forgets everyone, without a word. */
-  clear(): void {
-    for (const { timer } of this.#byId.values()) clearTimeout(timer)
-    this.#byId.clear()
-    this.#ids.clear()
   }
 
   #gone(id: string, { person }: Presence): void {
