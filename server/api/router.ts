@@ -1,11 +1,11 @@
 import { TuttiError } from '../../lib/errors.ts'
-import type { ApiRequest, ApiResponse, Documents, Logger } from '../contracts.ts'
+import type { ApiRequest, ApiResponse, Logger } from '../contracts.ts'
 import { errorResponse, failureResponse } from './errorResponse.ts'
-import { matchRoom } from './rooms.ts'
+import type { RoomDoorParts } from './rooms/resource.ts'
+import { matchRoom } from './rooms/route.ts'
 import type { StaticFiles } from './staticFiles.ts'
 
-export interface ApiParts {
-  readonly documents: Documents
+export interface ApiParts extends RoomDoorParts {
   readonly log: Logger
   /** Whether new connections and requests are taken; `false` once the server is stopping. */
   ready(): boolean
@@ -39,6 +39,13 @@ const matchState = (path: string, ready: () => boolean): Route | undefined => {
   return { methods: READ_METHODS, answer }
 }
 
+const matchRooms = (path: string, parts: RoomDoorParts): Route | undefined => {
+  const route = matchRoom(path)
+  if (route === undefined) return undefined
+  const { methods } = route
+  return { methods: Object.keys(methods), answer: (request) => methods[request.method]!(parts, route, request) }
+}
+
 const matchFile = (path: string, files: StaticFiles | undefined): Route | undefined => {
   const file = files?.find(path)
   return file === undefined ? undefined : { methods: READ_METHODS, answer: (request) => file.answer(request) }
@@ -48,10 +55,11 @@ const matchFile = (path: string, files: StaticFiles | undefined): Route | undefi
  * The HTTP doors as one function: `/rooms/<room>/document`, `/health`, `/ready` and static files. There are no CORS
  * headers: this door is for back ends, and a page of another origin must not read rooms with its visitor's network.
  */
-export const createApi = ({ documents, log, ready, staticFiles }: ApiParts): Api => {
+export const createApi = (parts: ApiParts): Api => {
+  const { log, ready, staticFiles } = parts
   const answer = async (request: ApiRequest): Promise<ApiResponse> => {
     const { method, path } = request
-    const route = matchState(path, ready) ?? matchRoom(path, documents) ?? matchFile(path, staticFiles)
+    const route = matchState(path, ready) ?? matchRooms(path, parts) ?? matchFile(path, staticFiles)
     if (route === undefined) {
       const hint = 'There is /rooms/<room>/document, /health and /ready.'
       return errorResponse(new TuttiError('NOT_FOUND', 'There is nothing under this path.', { hint }))
