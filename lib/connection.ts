@@ -1,4 +1,4 @@
-import { createDecoder, readVarUint, readVarUint8Array } from 'lib0/decoding'
+import { createDecoder, type Decoder, readVarUint, readVarUint8Array } from 'lib0/decoding'
 import { uuidv4 } from 'lib0/random'
 import type { Awareness } from 'y-protocols/awareness'
 import { WebsocketProvider } from 'y-websocket'
@@ -16,6 +16,7 @@ import {
   OPT_IN_PARAM,
   OPT_IN_VALUE,
   type ServerHello,
+  type ServerTuttiMessage,
   SYNC_STEP_1,
 } from './protocol.ts'
 import type { Connection as ConnectionState } from './status.ts'
@@ -38,6 +39,15 @@ export interface KnownRoom {
   resume?: string
 }
 
+/** What else travels over the connection. */
+export interface Passenger {
+  /** The server's hello came. `transmit` returns whether the socket is open. */
+  greeted(hello: ServerHello, transmit: (frame: Uint8Array) => boolean): void
+  /** Takes what follows `MESSAGE_TUTTI` in a frame. Throws for what is no frame. */
+  receive(decoder: Decoder): void
+  ended(): void
+}
+
 export interface ConnectionOptions {
   store: StoreHandle
   /** `ws:` or `wss:`; its query goes along. */
@@ -45,6 +55,7 @@ export interface ConnectionOptions {
   /** Room name as it stands in an address. */
   path: string
   awareness: Awareness
+  events: Passenger
   /** What earlier connections of the same store to the same room learned; this one adds to it. */
   known: KnownRoom
   WebSocket: WebSocketClass
@@ -102,7 +113,7 @@ const mentions = (frame: Uint8Array, client: number): boolean => {
 }
 
 export const openConnection = (options: ConnectionOptions): Connection => {
-  const { store, address, awareness, known } = options
+  const { store, address, awareness, events, known } = options
   const { doc } = store
   const inside = internals(store)
   const { status, localChanges, report } = inside
@@ -202,6 +213,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   /** Forgets what belonged to the socket that is no more. */
   const ended = (): void => {
     socket = undefined
+    events.ended()
     pingSentAt = undefined
     outbox.reset()
     clearTimeout(attemptTimer)
@@ -257,7 +269,8 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     }
   }
 
-  const greet = ({ documentId, maxMessageBytes }: ServerHello): void => {
+  const greet = (hello: ServerHello): void => {
+    const { documentId, maxMessageBytes } = hello
     // A second hello on one connection: the room is still empty, and took the id of a client that had been here before.
     const isAgain = pingTimer !== undefined
     if (isAgain) known.documentId = documentId
@@ -272,6 +285,11 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     outbox.greet(maxMessageBytes)
     ping()
     pingTimer = setInterval(ping, PING_INTERVAL)
+    events.greeted(hello, (frame) => {
+      const isOpen = socket?.readyState === 1
+      if (isOpen) transmit(frame)
+      return isOpen
+    })
   }
 
   const ping = (): void => {
@@ -280,8 +298,22 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     transmit(encodePing(++pingId))
   }
 
+  /** What a frame of Tutti's own says, if it is not about events: those are taken at once. */
+  const readTutti = (decoder: Decoder): ServerTuttiMessage | undefined => {
+    const { pos } = decoder
+    try {
+      const message = decodeServerTutti(decoder)
+      if (message !== undefined) return message
+      decoder.pos = pos
+      events.receive(decoder)
+    } catch (cause) {
+      complain(new TuttiError('PROTOCOL', 'the server sent a frame that is none', { cause }))
+    }
+    return undefined
+  }
+
   provider.messageHandlers[MESSAGE_TUTTI] = (_encoder, decoder) => {
-    const message = decodeServerTutti(decoder)
+    const message = readTutti(decoder)
     switch (message?.type) {
       case 'hello':
         return greet(message.hello)

@@ -50,6 +50,8 @@ export const ERRORS = {
   TRY_LATER: { close: 1013, status: 503, retryable: true },
   /** No answer within the time given. */
   TIMEOUT: { retryable: true },
+  /** There is no connection to send this over; nothing was sent. */
+  NOT_CONNECTED: { retryable: true },
   /** There is no WebSocket here, or the address is not one. */
   UNSUPPORTED: {},
 
@@ -81,6 +83,7 @@ const RETRYABLE: Readonly<Record<Retryable, true>> = {
   GOING_AWAY: true,
   TRY_LATER: true,
   TIMEOUT: true,
+  NOT_CONNECTED: true,
   INTERNAL: true,
   STORAGE_FAILED: true,
 }

@@ -24,9 +24,11 @@ const PATH = ['presence'] as const
 
 const isPresent = (value: unknown): boolean => value !== undefined
 
-const read = (schema: Schema, raw: unknown): unknown => {
+const read = (schema: Schema, raw: unknown, isStrict: boolean): unknown => {
   if (schema.kind === 'list') {
-    return Array.isArray(raw) ? raw.map((item) => readOr(schema.item, item)).filter(isPresent) : undefined
+    if (!Array.isArray(raw)) return undefined
+    const items = raw.map((item) => readOr(schema.item, item, isStrict)).filter(isPresent)
+    return isStrict && items.length < raw.length ? undefined : items
   }
   if (schema.kind !== 'record' && schema.kind !== 'object') return decode(schema, raw)
   if (!isPlain(raw)) return undefined
@@ -35,23 +37,28 @@ const read = (schema: Schema, raw: unknown): unknown => {
   const result: Record<string, unknown> = {}
   for (const name of names) {
     const field = fields[name] ?? item
-    const value = readOr(field, Object.hasOwn(raw, name) ? raw[name] : undefined)
+    const given = Object.hasOwn(raw, name) ? raw[name] : undefined
+    const value = readOr(field, given, isStrict)
     if (value !== undefined) result[name] = value
     // Half a cursor is none.
-    else if (field !== item && !field.isOptional) return undefined
+    else if ((field !== item && !field.isOptional) || (isStrict && given !== undefined)) return undefined
   }
   return result
 }
 
-/** As `read`, with what stands for a value that is absent or does not fit. */
-const readOr = (schema: Schema, raw: unknown): unknown => {
-  const value = raw === null && schema.isNullable ? null : read(schema, raw)
-  return value === undefined ? fallback(schema) : value
+/**
+ * The value that one which came as JSON stands for. Where it is absent or does not fit: its default, or `undefined`.
+ * `isStrict`: only where it is absent; what does not fit, anywhere inside, makes `undefined` of the whole.
+ */
+export const readOr = (schema: Schema, raw: unknown, isStrict = false): unknown => {
+  const value = raw === null && schema.isNullable ? null : read(schema, raw, isStrict)
+  return value === undefined && !(isStrict && raw !== undefined) ? fallback(schema) : value
 }
 
-const refuseBytes = (schema: Schema, path: readonly string[]): void => {
+/** Throws `INVALID_SCHEMA` where bytes are to travel as JSON. */
+export const refuseBytes = (schema: Schema, path: readonly string[]): void => {
   if (schema.kind === 'bytes') {
-    fail('INVALID_SCHEMA', path, 'presence travels as JSON', 'Use s.string() or s.json() instead of s.bytes().')
+    fail('INVALID_SCHEMA', path, 'it travels as JSON', 'Use s.string() or s.json() instead of s.bytes().')
   }
   for (const [key, field] of Object.entries(schema.fields)) refuseBytes(field, [...path, key])
   if (schema.kind === 'list' || schema.kind === 'record') refuseBytes(schema.item, [...path, '*'])

@@ -24,6 +24,7 @@ export const TUTTI_SERVER_HELLO = 1
 export const TUTTI_ACK = 2
 export const TUTTI_PING = 3
 export const TUTTI_PONG = 4
+// 5 to 12, 14 and 15 are in eventProtocol.ts.
 
 /** Query parameter (`?tutti=1`) by which a client opts in to frames of type `MESSAGE_TUTTI`. */
 export const OPT_IN_PARAM = 'tutti'
@@ -50,6 +51,8 @@ export interface ServerHello {
   documentId: string
   /** Largest frame the server takes, in bytes; a client refuses locally what is larger. */
   maxMessageBytes: number
+  /** Names this connection to others, such as `except` of an event. */
+  sessionId?: string
 }
 
 /** `MESSAGE_TUTTI` frames of the server. */
@@ -75,7 +78,8 @@ export const encodeSyncStep1 = (stateVector: Uint8Array): Uint8Array => encodeSy
 export const encodeSyncStep2 = (update: Uint8Array): Uint8Array => encodeSync(SYNC_STEP_2, update)
 export const encodeSyncUpdate = (update: Uint8Array): Uint8Array => encodeSync(SYNC_UPDATE, update)
 
-const encodeTutti = (type: number, write: (encoder: encoding.Encoder) => void): Uint8Array =>
+/** A frame of Tutti's own: its sub-type and what `write` writes. */
+export const encodeTutti = (type: number, write: (encoder: encoding.Encoder) => void): Uint8Array =>
   frame((encoder) => {
     encoding.writeVarUint(encoder, MESSAGE_TUTTI)
     encoding.writeVarUint(encoder, type)
@@ -94,11 +98,20 @@ export const encodePing = (id: number): Uint8Array =>
 export const encodePong = (id: number): Uint8Array =>
   encodeTutti(TUTTI_PONG, (encoder) => encoding.writeVarUint(encoder, id))
 
-/** Reads what follows `MESSAGE_TUTTI` in a frame of the server. An unknown sub-type is `undefined`: a newer server. */
+const readHello = (decoder: decoding.Decoder): ServerHello => {
+  const hello = JSON.parse(decoding.readVarString(decoder)) as ServerHello
+  if (typeof hello.documentId === 'string' && typeof hello.maxMessageBytes === 'number') return hello
+  throw new TypeError('no hello')
+}
+
+/**
+ * Reads what follows `MESSAGE_TUTTI` in a frame of the server. An unknown sub-type is `undefined`: a newer server.
+ * Throws for what is no frame.
+ */
 export const decodeServerTutti = (decoder: decoding.Decoder): ServerTuttiMessage | undefined => {
   switch (decoding.readVarUint(decoder)) {
     case TUTTI_SERVER_HELLO:
-      return { type: 'hello', hello: JSON.parse(decoding.readVarString(decoder)) as ServerHello }
+      return { type: 'hello', hello: readHello(decoder) }
     case TUTTI_ACK:
       return { type: 'ack', frames: decoding.readVarUint(decoder) }
     case TUTTI_PONG:

@@ -3,6 +3,8 @@ import type { Doc } from 'yjs'
 import type { BackoffOptions } from './backoff.ts'
 import { type Connection, type KnownRoom, openConnection, type WebSocketClass } from './connection.ts'
 import { TuttiError } from './errors.ts'
+import { type EventCodec, type EventShape, eventCodec } from './eventSchema.ts'
+import { type Channel, createChannel } from './events.ts'
 import { createPresence, type Presence } from './presence.ts'
 import { type Plain, type PresenceShape, presenceCodec } from './presenceSchema.ts'
 import { encodeRoomPath, roomNameProblem } from './protocol.ts'
@@ -11,8 +13,9 @@ import type { SyncStatus } from './status.ts'
 import { internals, type StoreHandle } from './store/internals.ts'
 import { effect, untracked } from './store/reactive.ts'
 import type { Input, Snapshot } from './store/schema.ts'
+import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
 
-export interface ConnectOptions<PS extends PresenceShape = PresenceShape> {
+export interface ConnectOptions<PS extends PresenceShape = PresenceShape, E extends EventShape = EventShape> {
   /**
    * The server, as `wss://host/path`; `https:` and, in a browser, an address relative to the page do as well. A query
    * is sent along with every attempt.
@@ -27,6 +30,8 @@ export interface ConnectOptions<PS extends PresenceShape = PresenceShape> {
     /** Milliseconds between two presence messages, at least. Default 50. */
     throttle?: number
   }
+  /** The room's events by name, and what each carries. Default: any name, with any JSON or a `Uint8Array`. */
+  events?: E
   /** Whether to connect at once. Default true. */
   connect?: boolean
   /** Waits between attempts to reconnect. Default 500 ms, doubling up to 30 s, each with jitter. */
@@ -51,12 +56,25 @@ export type StateOf<PS extends PresenceShape> = keyof PS extends never ? Plain :
 export type PatchOf<PS extends PresenceShape> = keyof PS extends never ? Record<string, never> : Partial<Input<PS>>
 
 /** A store's place in a room: its connection, its status and who else is there. */
-export interface Room<St extends StoreHandle = StoreHandle, PS extends PresenceShape = PresenceShape> {
+export interface Room<
+  St extends StoreHandle = StoreHandle,
+  PS extends PresenceShape = PresenceShape,
+  E extends EventShape = Record<never, never>,
+> {
   readonly name: string
   readonly store: St
   /** The same object as `store.status`. */
   readonly status: SyncStatus
   readonly presence: Presence<StateOf<PS>, PatchOf<PS>>
+  /** What happens in this room. Nothing is asked of the server until it is used. */
+  readonly events: Channel<E>
+  /** The events of another room, or of this one with another schema, over the same connection. Throws `INVALID_ROOM`. */
+  channel<E extends EventShape = Record<never, never>>(name: string, events?: E): Channel<E>
+  /**
+   * Names this connection to the server, `null` while there is none. An application sends it along to its own back end,
+   * which gives it as `except` so that this client does not get the event that it caused. Reactive.
+   */
+  readonly sessionId: string | null
   /** Returns the function that ends it; `leave` ends it as well. */
   on<K extends keyof RoomEvents>(event: K, listener: RoomEvents[K]): () => void
   /** Connects; while waiting to reconnect, tries at once; after `denied`, tries again. Throws `DESTROYED` once left. */
@@ -89,6 +107,7 @@ interface Place {
 interface Core {
   readonly address: string
   readonly presence: Presence
+  readonly subscriptions: Subscriptions
   holders: number
   graceTimer: ReturnType<typeof setTimeout> | undefined
   connect(): void
@@ -138,10 +157,12 @@ const createCore = (store: StoreHandle, place: Place, address: URL, options: Con
   // Runs a timer from here on: nothing may throw any more.
   const awareness = createAwareness(store.doc)
   const { presence, stop } = createPresence({ codec, own, throttle, awareness })
+  const subscriptions = createSubscriptions(report)
   let connection: Connection | undefined
   const core: Core = {
     address: address.href,
     presence,
+    subscriptions,
     holders: 0,
     graceTimer: undefined,
     connect: () => {
@@ -156,7 +177,9 @@ const createCore = (store: StoreHandle, place: Place, address: URL, options: Con
       }
       const { backoff, tabs = true } = options
       const path = encodeRoomPath(place.room)
-      connection ??= openConnection({ store, address, path, awareness, known: place.known, WebSocket, tabs, backoff })
+      const { known } = place
+      const events = subscriptions
+      connection ??= openConnection({ store, address, path, awareness, events, known, WebSocket, tabs, backoff })
       connection.connect()
     },
     disconnect: () => connection?.disconnect(),
@@ -166,6 +189,7 @@ const createCore = (store: StoreHandle, place: Place, address: URL, options: Con
       place.core = undefined
       stop()
       connection?.destroy()
+      subscriptions.destroy()
       awareness.destroy()
     },
   }
@@ -184,8 +208,20 @@ const watch = (read: () => unknown, listener: () => void): (() => void) => {
   })
 }
 
+const checkRoomName = (room: unknown): void => {
+  const problem = typeof room === 'string' ? roomNameProblem(room) : 'it is no string'
+  if (problem !== undefined) {
+    throw new TuttiError('INVALID_ROOM', `"${room}" is no name of a room: ${problem}`, { hint: 'Such is board/42.' })
+  }
+}
+
 /** One caller's hold on a core. */
-const hold = <St extends StoreHandle, PS extends PresenceShape>(store: St, place: Place, core: Core): Room<St, PS> => {
+const hold = <St extends StoreHandle, PS extends PresenceShape, E extends EventShape>(
+  store: St,
+  place: Place,
+  core: Core,
+  codec: EventCodec,
+): Room<St, PS, E> => {
   const { status } = store
   const ends = new Set<() => void>()
   let isLeft = false
@@ -199,8 +235,13 @@ const hold = <St extends StoreHandle, PS extends PresenceShape>(store: St, place
     core.holders--
     if (core.holders === 0 && place.core === core) core.graceTimer = setTimeout(core.close, GRACE)
   }
+  const isGone = (): boolean => isLeft || place.core !== core
+  const channelOf = <E extends EventShape>(name: string, codec: EventCodec): Channel<E> => {
+    const { subscriptions } = core
+    return createChannel({ name, codec, subscriptions, ends, isLeft: isGone, report: internals(store).report })
+  }
   const held = (): Core => {
-    if (!isLeft && place.core === core) return core
+    if (!isGone()) return core
     throw new TuttiError('DESTROYED', `the room "${place.room}" was left`, { hint: 'Call connect(store, …) again.' })
   }
   const listen = ({ error, status: changed }: Partial<RoomEvents>): (() => void) =>
@@ -220,6 +261,14 @@ const hold = <St extends StoreHandle, PS extends PresenceShape>(store: St, place
     status,
     // The core was made with this caller's schema, or with that of the one who came first.
     presence: core.presence as unknown as Room<St, PS>['presence'],
+    events: channelOf(place.room, codec),
+    channel: (name, events) => {
+      checkRoomName(name)
+      return channelOf(name, eventCodec(events))
+    },
+    get sessionId() {
+      return core.subscriptions.sessionId.value
+    },
     on: (event, listener) => {
       held()
       const stop = listen({ [event]: listener })
@@ -261,17 +310,18 @@ const hold = <St extends StoreHandle, PS extends PresenceShape>(store: St, place
  * Throws `INVALID_ROOM`, `UNSUPPORTED` for a url that is none, `INVALID_OPTION`, `INVALID_SCHEMA` or `INVALID_VALUE` for
  * the presence, `DESTROYED` for a store that was destroyed.
  */
-export const connect = <St extends StoreHandle, const PS extends PresenceShape = Record<never, never>>(
+export const connect = <
+  St extends StoreHandle,
+  const PS extends PresenceShape = Record<never, never>,
+  const E extends EventShape = Record<never, never>,
+>(
   store: St,
-  options: ConnectOptions<PS>,
-): Room<St, PS> => {
+  options: ConnectOptions<PS, E>,
+): Room<St, PS, E> => {
   const { room, presence, backoff } = options
   const { destroyed, status } = internals(store)
   if (destroyed) throw new TuttiError('DESTROYED', 'this store was destroyed')
-  const problem = typeof room === 'string' ? roomNameProblem(room) : 'it is no string'
-  if (problem !== undefined) {
-    throw new TuttiError('INVALID_ROOM', `"${room}" is no name of a room: ${problem}`, { hint: 'Such is board/42.' })
-  }
+  checkRoomName(room)
   const address = parseAddress(options.url)
   parseMilliseconds({
     'presence.throttle': presence?.throttle,
@@ -279,6 +329,7 @@ export const connect = <St extends StoreHandle, const PS extends PresenceShape =
     'backoff.max': backoff?.max,
   })
 
+  const codec = eventCodec(options.events)
   const place = places.get(store) ?? { room, known: {}, core: undefined }
   const clash =
     place.room !== room
@@ -293,7 +344,7 @@ export const connect = <St extends StoreHandle, const PS extends PresenceShape =
   // A core does not know the type of its schema.
   const core = place.core ?? createCore(store, place, address, options as unknown as ConnectOptions)
   places.set(store, place)
-  const held = hold<St, PS>(store, place, core)
+  const held = hold<St, PS, E>(store, place, core, codec)
   const connection = status.connection.peek()
   if (options.connect !== false && (connection === 'idle' || connection === 'disconnected')) core.connect()
   return held

@@ -10,6 +10,7 @@ import { MEMORY, type Options, parseOptions, type ServerOptions } from './option
 import { createChannels } from './room/channels.ts'
 import { createCompactor } from './room/compaction.ts'
 import { createRoomDoor } from './room/door.ts'
+import { createEventSessions } from './room/eventSession.ts'
 import { createRoomHandle, type RoomHandle } from './room/handle.ts'
 import { createRefusals } from './room/refusals.ts'
 import { createRooms } from './room/rooms.ts'
@@ -88,6 +89,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     limits: options,
     refuse: (socket, error) => roomDoor.refuse(socket, error),
     peopleOf: channels.peopleOf,
+    events: createEventSessions({ channels, limits: options, log: logger }),
   })
   const roomDoor = createRoomDoor({ openRoom: rooms.open, refusals })
   const api = createApi({ documents: rooms, log: logger, ready: () => isReady, ...files })

@@ -104,6 +104,9 @@ const LIST = {
     meaning: 'Rooms and channels that one connection may join.',
   }),
   maxEventBytes: bytes(64 * KIB, KIB, 64 * MIB, 'Data of one event; events of an app keep to the limits of the app.'),
+  maxEventsPerSecond: wholeNumber(100, 1, 1_000_000, {
+    meaning: 'Events that one connection may send in a second, and at once after a second of rest.',
+  }),
   eventHistoryCount: wholeNumber(100, 0, 100_000, {
     meaning: 'Last events of a room that are kept for readers that come back.',
   }),

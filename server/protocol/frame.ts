@@ -2,6 +2,16 @@
 import * as decoding from 'lib0/decoding'
 import { TuttiError } from '../../lib/errors.ts'
 import {
+  decodeSubscribe,
+  decodeTrigger,
+  MAX_FORMER_SESSIONS,
+  type Subscribe,
+  type Trigger,
+  TUTTI_SUBSCRIBE,
+  TUTTI_TRIGGER,
+  TUTTI_UNSUBSCRIBE,
+} from '../../lib/eventProtocol.ts'
+import {
   type ClientHello,
   MESSAGE_AWARENESS,
   MESSAGE_QUERY_AWARENESS,
@@ -25,9 +35,16 @@ export type ClientFrame =
   | { readonly type: 'queryAwareness' }
   | { readonly type: 'hello'; readonly hello: ClientHello }
   | { readonly type: 'ping'; readonly id: number }
+  /** Names of rooms and events are not checked yet. */
+  | { readonly type: 'subscribe'; readonly request: Subscribe }
+  | { readonly type: 'unsubscribe'; readonly room: string }
+  | { readonly type: 'trigger'; readonly trigger: Trigger }
 
 /** Every message has a type and a body, but for the query of awareness: a bound on messages in a hostile frame. */
 const MAX_MESSAGES = 1024
+
+/** Characters of an epoch or of a session's id; ours have 12 and up to 31. */
+const MAX_POSITION_TEXT = 64
 
 /** Visible ASCII. A resume secret shorter than 16 could be guessed. */
 const RESUME = /^[!-~]{16,128}$/
@@ -102,9 +119,36 @@ const readTutti = (decoder: decoding.Decoder): ClientFrame => {
       if (id > Number.MAX_SAFE_INTEGER) throw broken('The id of a ping is over 2^53.')
       return { type: 'ping', id }
     }
+    case TUTTI_SUBSCRIBE:
+      return { type: 'subscribe', request: readSubscribe(decoder) }
+    case TUTTI_UNSUBSCRIBE:
+      return { type: 'unsubscribe', room: decoding.readVarString(decoder) }
+    case TUTTI_TRIGGER: {
+      const trigger = decodeTrigger(decoder)
+      if (trigger.id > Number.MAX_SAFE_INTEGER) throw broken('The id of a trigger is over 2^53.')
+      return { type: 'trigger', trigger }
+    }
     default:
-      throw broken(`Tutti message ${type} is unknown; expected ${TUTTI_CLIENT_HELLO} (hello) or ${TUTTI_PING} (ping).`)
+      throw broken(
+        `Tutti message ${type} is unknown; expected ${TUTTI_CLIENT_HELLO} (hello), ${TUTTI_PING} (ping), ` +
+          `${TUTTI_SUBSCRIBE} (subscribe), ${TUTTI_TRIGGER} (trigger) or ${TUTTI_UNSUBSCRIBE} (unsubscribe).`,
+      )
   }
+}
+
+const readSubscribe = (decoder: decoding.Decoder): Subscribe => {
+  const request = decodeSubscribe(decoder)
+  const { position } = request
+  if (!position) return request
+  const { epoch, offset, former } = position
+  if (offset > Number.MAX_SAFE_INTEGER) throw broken('The offset of a subscription is over 2^53.')
+  if (former.length > MAX_FORMER_SESSIONS) {
+    throw broken(`A subscription names more than ${MAX_FORMER_SESSIONS} former sessions.`)
+  }
+  for (const name of [epoch, ...former]) {
+    if (name.length > MAX_POSITION_TEXT) throw broken(`An epoch or session id has ${name.length} characters.`)
+  }
+  return request
 }
 
 const readHello = (decoder: decoding.Decoder): ClientHello => {

@@ -14,6 +14,8 @@ export interface Audience {
   encode(event: RoomEvent, room: string): Uint8Array | string
   /** What tells that a person came or went; `undefined` if this audience is not told. */
   encodePerson(news: 'joined' | 'left', person: Person, room: string): Uint8Array | string | undefined
+  /** An event was published that names an `except`; the others have been sent it. */
+  excepted?(event: RoomEvent, room: string): void
 }
 
 export interface ChannelLimits extends HistoryLimits {
@@ -119,6 +121,7 @@ export class Channel {
     this.#history.add(published)
     for (const { audience, topic } of this.#groups.values()) {
       this.#publisher.publish(topic, audience.encode(published, this.name), event.except)
+      if (event.except !== undefined) audience.excepted?.(published, this.name)
     }
     for (const listener of this.#listeners) listener(published)
     for (const observer of this.#observers) observer.published?.(this, published)

@@ -44,12 +44,18 @@ export class People {
     return this.#byId.get(id)?.person
   }
 
+  /** The id of the person that a connection shows, by what stands for the connection. */
+  idOf(key: unknown): string | undefined {
+    return this.#ids.get(key)
+  }
+
   /**
    * A connection tells who it is, or tells it anew.
    * @param key stands for the connection's place in this room
    * @param by the connection, if it must not be told of itself
+   * @returns whether nobody of this id was there
    */
-  enter(key: unknown, person: Person, by?: Socket): void {
+  enter(key: unknown, person: Person, by?: Socket): boolean {
     const before = this.#ids.get(key)
     this.#ids.set(key, person.id)
     const known = this.#byId.get(person.id)
@@ -63,6 +69,7 @@ export class People {
       this.#parts.joined(person, by)
     }
     if (before !== undefined && before !== person.id) this.#release(before, key, false)
+    return known === undefined
   }
 
   /** A connection is no longer in the room. `hasBroken`: it did not say good-bye, so it may be back in a moment. */

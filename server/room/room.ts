@@ -17,10 +17,11 @@ import {
   encodeSyncUpdate,
   KEEPALIVE,
 } from '../../lib/protocol.ts'
-import type { Logger, Person, Publisher, RoomChange, Socket, Storage } from '../contracts.ts'
+import type { Caller, Logger, Person, Publisher, RoomChange, Socket, Storage } from '../contracts.ts'
 import { encodeAwareness } from '../protocol/awareness.ts'
 import { type ClientFrame, decodeClientFrames } from '../protocol/frame.ts'
 import type { Acks } from './acks.ts'
+import type { EventSession, EventSessions } from './eventSession.ts'
 import type { HotDocuments } from './hotDocuments.ts'
 import { createIntake, type Intake } from './intake.ts'
 import { type LogPosition, RoomLog } from './log.ts'
@@ -59,6 +60,7 @@ export interface RoomParts {
   committed(room: Room): void
   /** Where to tell of the people in the room, if anybody listens. */
   peopleOf(name: string): People | undefined
+  readonly events: EventSessions
   /** The room is closed and must not be handed out again. */
   closed(room: Room): void
 }
@@ -108,7 +110,10 @@ export class Room {
     this.name = name
     this.#parts = parts
     this.#presence = new Presence({
-      shown: (client, state, session) => parts.peopleOf(name)?.enter(client, personOf(client, state), session.socket),
+      shown: (client, state, session) => {
+        const person = personOf(client, state)
+        if (parts.peopleOf(name)?.enter(client, person, session.socket)) session.events?.entered(person)
+      },
       hidden: (client, hasBroken) => parts.peopleOf(name)?.exit(client, hasBroken),
     })
     this.#members = createMembers({
@@ -131,9 +136,12 @@ export class Room {
 
   // --- Sessions -------------------------------------------------------------------------------------------------
 
-  /** @param optedIn the client takes Tutti's own frames; nothing is sent to it before its hello. */
-  join(socket: Socket, optedIn: boolean): Session {
-    const session = new Session(socket, optedIn)
+  /**
+   * @param optedIn the client takes Tutti's own frames; nothing is sent to it before its hello.
+   * @param caller who may ask for other rooms' events over this connection
+   */
+  join(socket: Socket, optedIn: boolean, caller?: Caller): Session {
+    const session = new Session(socket, optedIn, caller)
     this.#sessions.add(session)
     this.#parts.idleChanged(this, false)
     if (this.#state.phase === 'loading') session.queue = []
@@ -172,12 +180,14 @@ export class Room {
     this.#sessions.delete(session)
     this.#unacknowledged.delete(session)
     this.#presence.release(session, session.ids, hasBroken)
+    session.events?.close(hasBroken)
     if (this.#presence.hasChanges) this.#scheduleFlush()
     session.answered()
     if (this.isIdle) this.#becameIdle()
   }
 
   drained(session: Session): void {
+    session.events?.drained()
     if (this.#state.phase !== 'open') return
     // What a full socket did not take is sent again.
     if (session.acks?.isRefused) this.#sendAck(session, session.acks)
@@ -193,6 +203,7 @@ export class Room {
 
   /** A frame for everyone was skipped for this session, since its socket is full. Nothing is touched in this turn. */
   missed(session: Session): void {
+    session.events?.missed()
     if (!session.isSubscribed || session.isEnded) return
     session.isSubscribed = false
     const position = this.#turnStart
@@ -464,6 +475,15 @@ export class Room {
         if (!session.acks) throw notOptedIn(frame.type)
         session.socket.send(encodePong(frame.id))
         return undefined
+      case 'subscribe':
+        this.#eventsOf(session, frame.type).subscribe(frame.request)
+        return undefined
+      case 'unsubscribe':
+        this.#eventsOf(session, frame.type).unsubscribe(frame.room)
+        return undefined
+      case 'trigger':
+        this.#eventsOf(session, frame.type).trigger(frame.trigger, this.#parts.peopleOf(this.name)?.idOf(session.ownId))
+        return undefined
       case 'hello':
         throw session.acks
           ? new TuttiError('PROTOCOL', 'A second hello came.', { hint: 'Send the hello once, as the first frame.' })
@@ -471,6 +491,12 @@ export class Room {
       default:
         return frame satisfies never
     }
+  }
+
+  #eventsOf(session: Session, type: string): EventSession {
+    if (!session.acks) throw notOptedIn(type)
+    session.events ??= this.#parts.events.open(session.socket, this.name, session.caller)
+    return session.events
   }
 
   #greet(session: Session, hello: ClientHello): void {
@@ -500,7 +526,8 @@ export class Room {
 
   #welcome(session: Session, log: RoomLog): void {
     const { maxMessageBytes } = this.#parts.limits
-    session.socket.send(encodeServerHello({ documentId: log.documentId, maxMessageBytes }))
+    const sessionId = session.socket.id
+    session.socket.send(encodeServerHello({ documentId: log.documentId, maxMessageBytes, sessionId }))
   }
 
   #changed(): void {
@@ -578,7 +605,7 @@ export class Room {
 
   /** Ends a session that another one replaces. */
   #end(session: Session, reason: string): void {
-    this.leave(session)
+    this.leave(session, true)
     this.#parts.log.debug({ room: this.name, address: session.socket.address }, reason)
     session.socket.terminate()
   }

@@ -5,6 +5,7 @@ import { roomNameProblem } from '../../lib/protocol.ts'
 import type { Compactor, Documents, Logger, Publisher, Socket, Storage } from '../contracts.ts'
 import { createCommitter } from './committer.ts'
 import { createCompactions } from './compactions.ts'
+import type { EventSessions } from './eventSession.ts'
 import { createHotDocuments } from './hotDocuments.ts'
 import type { People } from './people.ts'
 import { Room, type RoomLimits, type RoomParts } from './room.ts'
@@ -27,6 +28,7 @@ export interface RoomsParts {
   refuse(socket: Socket, error: TuttiError): void
   /** Where to tell of the people in a room, if anybody listens. */
   peopleOf(room: string): People | undefined
+  readonly events: EventSessions
 }
 
 export interface Rooms extends Documents {
@@ -54,6 +56,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     log: logger,
     refuse: parts.refuse,
     peopleOf: parts.peopleOf,
+    events: parts.events,
     commitSoon: committer.commitSoon,
     idleChanged: (room, isIdle) => {
       if (isIdle) idle.add(room)

@@ -1,7 +1,8 @@
 /** One connection's membership of one room: what the room remembers of it. Behaviour is in `room.ts` and its parts. */
-import type { Socket } from '../contracts.ts'
+import type { Caller, Socket } from '../contracts.ts'
 import type { Update } from '../protocol/update.ts'
 import { Acks } from './acks.ts'
+import type { EventSession } from './eventSession.ts'
 import type { LogPosition } from './log.ts'
 
 /** What is still to be sent before a session hears the room live. */
@@ -46,9 +47,14 @@ export class Session {
   isSubscribed = false
   /** Called once at its next pong. */
   onPong: (() => void)[] = []
+  /** Its events, once there are any. */
+  events: EventSession | undefined
+  /** Who asks for other rooms over this connection. */
+  readonly caller: Caller | undefined
 
-  constructor(socket: Socket, optedIn: boolean) {
+  constructor(socket: Socket, optedIn: boolean, caller: Caller | undefined) {
     this.socket = socket
+    this.caller = caller
     this.acks = optedIn ? new Acks() : undefined
     this.state = optedIn ? 'greeting' : 'open'
   }
