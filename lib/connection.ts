@@ -195,6 +195,8 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   const opened = (opening: WebSocket): void => {
     if (provider.ws !== opening) return
     socket = opening
+    // After the provider's listener: where the status says connected, the server's hello has been taken in.
+    opening.addEventListener('message', () => provider.ws === opening && show('connected'), { once: true })
     outbox.reset()
     // Peers and stock servers that saw this client leave know its present clock as the one of its absence.
     const meta = awareness.meta.get(awareness.clientID)
@@ -206,7 +208,6 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   const heard = (speaking: WebSocket): void => {
     if (provider.ws !== speaking) return
     clearTimeout(attemptTimer)
-    show('connected')
     forgive()
   }
 

@@ -7,7 +7,8 @@ import { type Json, type Schema, type Shape, s } from './store/schema.ts'
 export type EventShape = Shape
 
 type ReadOf<Sc> = Sc extends Schema<infer _L, infer _I, infer S, infer _F> ? S : never
-type GivenOf<Sc> = Sc extends Schema<infer _L, infer I, infer _S, infer _F> ? I : never
+type GivenOf<Sc> =
+  Sc extends Schema<infer _L, infer I, infer _S, infer F> ? I | ('default' extends F ? undefined : never) : never
 
 /** Names of a channel's events: without a schema, any. */
 export type EventName<E extends EventShape> = keyof E extends never ? string : keyof E & string

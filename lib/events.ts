@@ -167,7 +167,7 @@ export const createChannel = <E extends EventShape>(options: ChannelOptions): Ch
   return {
     name,
     get subscribed() {
-      return watched().subscribed.value
+      return watched().subscribed.value && !isLeft()
     },
     get members() {
       const subscription = watched()

@@ -1,14 +1,23 @@
 import { createServer as createTcpServer } from 'node:net'
 import * as broadcast from 'lib0/broadcastchannel'
+import { writeVarString, writeVarUint } from 'lib0/encoding'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { Awareness, encodeAwarenessUpdate } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { createBackoff } from '../../lib/backoff.ts'
 import type { TuttiError } from '../../lib/errors.ts'
+import { encodeEvent, TUTTI_EVENT, TUTTI_PERSON } from '../../lib/eventProtocol.ts'
 import { createStore, s } from '../../lib/index.ts'
 import type { Persistence } from '../../lib/persistence.ts'
-import { encodeServerHello, encodeSyncStep1, encodeSyncStep2 } from '../../lib/protocol.ts'
+import {
+  encodeServerHello,
+  encodeSyncStep1,
+  encodeSyncStep2,
+  encodeTutti,
+  TUTTI_ACK,
+  TUTTI_SERVER_HELLO,
+} from '../../lib/protocol.ts'
 import { type ConnectOptions, connect, type Room } from '../../lib/room.ts'
 import { effect } from '../../lib/store/reactive.ts'
 import {
@@ -1061,5 +1070,34 @@ describe('the document behind it', () => {
     expect(room.status.synced).toBe(false)
     session.send(encodeSyncStep2(Uint8Array.of(0, 0)))
     await until(room, isSynced)
+  })
+})
+
+describe('a frame of the server that is none', () => {
+  it.each([
+    ['a hello that is no JSON', encodeTutti(TUTTI_SERVER_HELLO, (encoder) => writeVarString(encoder, '{'))],
+    ['a hello without a document', encodeTutti(TUTTI_SERVER_HELLO, (encoder) => writeVarString(encoder, '{}'))],
+    ['a hello that is null', encodeTutti(TUTTI_SERVER_HELLO, (encoder) => writeVarString(encoder, 'null'))],
+    ['an acknowledgement without a number', encodeTutti(TUTTI_ACK, () => undefined)],
+    ['half an event', encodeEvent({ room: 'a', offset: 1, event: 'e', body: 'x', from: 'peer' }).subarray(0, 8)],
+    ['an event that is no UTF-8', Uint8Array.of(...encodeTutti(TUTTI_EVENT, () => undefined), 1, 0xff, 1, 0, 0, 0)],
+    [
+      'people that are no JSON',
+      encodeTutti(TUTTI_PERSON, (encoder) => [1, 1, 97, 1, 123].map((n) => writeVarUint(encoder, n))),
+    ],
+  ])('shows as an error, and the room goes on: %s', async (_, frame) => {
+    server.onSession = (session) => {
+      session.serve()
+      session.send(frame)
+    }
+    const errors: TuttiError[] = []
+    const store = createStore({ schema: { title: s.string().default('') }, onError: (error) => errors.push(error) })
+    const room = join({}, store)
+    await until(room, isSynced)
+    expect(errors.map(({ code }) => code)).toEqual(['PROTOCOL'])
+    write(room, 'after')
+    const session = await first()
+    await session.frame((bytes) => isDocumentFrame(bytes) && !isSyncStep2(bytes))
+    expect(server.sessions).toHaveLength(1)
   })
 })
