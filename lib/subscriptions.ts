@@ -235,7 +235,6 @@ export const createSubscriptions = (report: (error: TuttiError) => void): Subscr
             return
           }
           case 'refused': {
-            isAsking = false
             settle(() => (subscribed.value = false))
             const error = errorOf(message.error)
             tell((sink) => sink.refused(error))
@@ -245,7 +244,6 @@ export const createSubscriptions = (report: (error: TuttiError) => void): Subscr
       ended: (sessionId) => {
         const isWhole = subscribed.peek() && offset >= latest
         former = [...(isWhole ? [] : former), sessionId].slice(-MAX_FORMER_SESSIONS)
-        isAsking = false
         settle(() => (subscribed.value = false))
       },
       destroy: () => clearTimeout(timer),

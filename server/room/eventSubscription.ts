@@ -34,6 +34,8 @@ export class EventSubscription {
   #wantsPeople = false
   #isJoined = false
   #isPaused = false
+  /** People came and went unheard since the last list was sent. */
+  #isListOld = false
 
   constructor(parts: EventSubscriptionParts, request: Subscribe) {
     this.#parts = parts
@@ -99,6 +101,7 @@ export class EventSubscription {
     const people = request.wantsPeople ? { people: channel.people.list() } : {}
     if (!socket.send(encodeSubscribed({ room, epoch, offset, latest, recovered, ...people }))) return false
     this.#wantsPeople = request.wantsPeople
+    this.#isListOld = false
     this.#former = [socket.id, ...(position?.former ?? [])]
     this.#phase = { name: 'reading', offset }
     return true
@@ -119,8 +122,7 @@ export class EventSubscription {
   #goLive(): boolean {
     const { channel, socket, audience } = this.#parts
     const { epoch, offset } = channel.position
-    if (this.#isPaused && this.#wantsPeople) {
-      // Who came and went during the pause was not heard.
+    if (this.#isListOld && this.#wantsPeople) {
       const people = channel.people.list()
       const frame = encodeSubscribed({ room: channel.name, epoch, offset, latest: offset, recovered: true, people })
       if (!socket.send(frame)) return false
@@ -140,5 +142,6 @@ export class EventSubscription {
     if (!this.#isPaused) channel.pause(socket, audience)
     this.#isJoined = true
     this.#isPaused = true
+    this.#isListOld = true
   }
 }
