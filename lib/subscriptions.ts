@@ -210,7 +210,7 @@ export const createSubscriptions = (report: (error: TuttiError) => void): Subscr
             return
           }
           case 'event': {
-            if (!advance(message.offset) || epoch === undefined) return
+            if (!advance(message.offset) || message.event === undefined || epoch === undefined) return
             const { event, userId, from } = message
             const meta = {
               event,
@@ -224,9 +224,6 @@ export const createSubscriptions = (report: (error: TuttiError) => void): Subscr
             tell((sink) => sink.event(data, meta))
             return
           }
-          case 'skipped':
-            advance(message.offset)
-            return
           case 'person': {
             if (!hasPeople) return
             const { person, news } = message
@@ -309,8 +306,7 @@ export const createSubscriptions = (report: (error: TuttiError) => void): Subscr
     receive: (decoder) => {
       const message = decodeServerEvent(decoder)
       if (message?.type === 'missed') for (const entry of entries.values()) entry.ask()
-      else if (message?.type === 'triggered')
-        settled(message.id, 'error' in message ? errorOf(message.error) : undefined)
+      else if (message?.type === 'triggered') settled(message.id, message.error && errorOf(message.error))
       else if (message) entries.get(message.room)?.receive(message)
     },
     ended,

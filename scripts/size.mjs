@@ -82,7 +82,7 @@ export const measureSizes = async () => {
   )
   return [
     { name: 'core', what: 'createStore and s of tutti', bytes: core.bytes, budget: 10.75 * 1024 },
-    { name: 'client', what: 'all of tutti', bytes: client.bytes, budget: 16.25 * 1024 },
+    { name: 'client', what: 'all of tutti', bytes: client.bytes, budget: 18.75 * 1024 },
     { name: 'lit', what: 'tutti/lit', bytes: lit.bytes, budget: 1024 },
   ]
 }

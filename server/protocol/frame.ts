@@ -2,7 +2,6 @@
 import * as decoding from 'lib0/decoding'
 import { TuttiError } from '../../lib/errors.ts'
 import {
-  decodeSubscribe,
   decodeTrigger,
   MAX_FORMER_SESSIONS,
   type Subscribe,
@@ -136,31 +135,46 @@ const readTutti = (decoder: decoding.Decoder): ClientFrame => {
   }
 }
 
+const isPositionText = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= MAX_POSITION_TEXT
+
 const readSubscribe = (decoder: decoding.Decoder): Subscribe => {
-  const request = decodeSubscribe(decoder)
-  const { position } = request
-  if (!position) return request
-  const { epoch, offset, former } = position
-  if (offset > Number.MAX_SAFE_INTEGER) throw broken('The offset of a subscription is over 2^53.')
-  if (former.length > MAX_FORMER_SESSIONS) {
-    throw broken(`A subscription names more than ${MAX_FORMER_SESSIONS} former sessions.`)
+  const { room, wantsPeople = false, position } = readObject<Subscribe>(decoder, 'subscription')
+  if (typeof room !== 'string') throw broken('A subscription names no room.')
+  if (typeof wantsPeople !== 'boolean') throw broken('"wantsPeople" of a subscription is not true or false.')
+  if (position === undefined) return { room, wantsPeople }
+  if (typeof position !== 'object' || position === null) throw broken('The position of a subscription is no object.')
+  const { epoch, offset, former } = position as { [key in keyof NonNullable<Subscribe['position']>]: unknown }
+  if (!isPositionText(epoch)) {
+    throw broken(`The epoch of a subscription is not a text of at most ${MAX_POSITION_TEXT} characters.`)
   }
-  for (const name of [epoch, ...former]) {
-    if (name.length > MAX_POSITION_TEXT) throw broken(`An epoch or session id has ${name.length} characters.`)
+  if (typeof offset !== 'number' || !Number.isSafeInteger(offset) || offset < 0) {
+    throw broken('The offset of a subscription is not a whole number from 0 to 2^53 - 1.')
   }
-  return request
+  if (!Array.isArray(former) || former.length > MAX_FORMER_SESSIONS || !former.every(isPositionText)) {
+    throw broken(
+      `The former sessions of a subscription are not an array of at most ${MAX_FORMER_SESSIONS} texts of at most ` +
+        `${MAX_POSITION_TEXT} characters.`,
+    )
+  }
+  return { room, wantsPeople, position: { epoch, offset, former } }
+}
+
+/** The JSON object that stands in a frame as one text; what its keys hold is not known. */
+const readObject = <T>(decoder: decoding.Decoder, what: string): { [key in keyof T]: unknown } => {
+  const text = decoding.readVarUint8Array(decoder)
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text))
+  } catch (cause) {
+    throw broken(`The ${what} is not JSON.`, cause)
+  }
+  if (typeof value !== 'object' || value === null) throw broken(`The ${what} is not an object.`)
+  return value as { [key in keyof T]: unknown }
 }
 
 const readHello = (decoder: decoding.Decoder): ClientHello => {
-  const text = decoding.readVarUint8Array(decoder)
-  let hello: unknown
-  try {
-    hello = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text))
-  } catch (cause) {
-    throw broken('The hello is not JSON.', cause)
-  }
-  if (typeof hello !== 'object' || hello === null) throw broken('The hello is not an object.')
-  const { resume, clientId, documentId } = hello as { [key in keyof ClientHello]: unknown }
+  const { resume, clientId, documentId } = readObject<ClientHello>(decoder, 'hello')
   if (typeof resume !== 'string' || !RESUME.test(resume)) {
     throw broken('The hello has no resume secret of 16 to 128 visible ASCII characters.')
   }

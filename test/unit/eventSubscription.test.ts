@@ -26,8 +26,7 @@ class FullSocket implements Socket {
     const message = decodeServerEvent(decoder)
     switch (message?.type) {
       case 'event':
-      case 'skipped':
-        this.heard.push(message.type === 'event' ? message.offset : `skipped ${message.offset}`)
+        this.heard.push(message.event === undefined ? `skipped ${message.offset}` : message.offset)
         break
       case 'subscribed':
         this.heard.push([message.offset, message.latest, message.recovered, message.people?.map(({ id }) => id)])

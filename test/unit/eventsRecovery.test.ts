@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { WebSocket } from 'ws'
+import { encodeMissed } from '../../lib/eventProtocol.ts'
 import { createRandom, seeds } from '../fuzz/random.ts'
 import { joinEvents, startEventServer, until } from './eventRooms.ts'
 
@@ -167,7 +168,7 @@ test.each(seeds(12))('random cuts lose, repeat and move nothing (seed %i)', asyn
   }
 })
 
-const MISSED = Uint8Array.of(100, 15)
+const MISSED = encodeMissed()
 const hears = (socket: WebSocket, frame: Uint8Array): { count: number } => {
   const heard = { count: 0 }
   socket.on('message', (message: ArrayBuffer | Buffer) => {

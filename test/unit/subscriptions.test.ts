@@ -1,8 +1,7 @@
-import { createDecoder, readVarUint } from 'lib0/decoding'
+import { createDecoder, readVarString, readVarUint } from 'lib0/decoding'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { TuttiError } from '../../lib/errors.ts'
 import {
-  decodeSubscribe,
   decodeTrigger,
   encodeEvent,
   encodeMissed,
@@ -28,7 +27,7 @@ const note = (frame: Uint8Array): boolean => {
   const decoder = createDecoder(frame)
   readVarUint(decoder)
   const type = readVarUint(decoder)
-  if (type === TUTTI_SUBSCRIBE) sent.push({ type, subscribe: decodeSubscribe(decoder) })
+  if (type === TUTTI_SUBSCRIBE) sent.push({ type, subscribe: JSON.parse(readVarString(decoder)) as Subscribe })
   else if (type === TUTTI_TRIGGER) sent.push({ type, id: decodeTrigger(decoder).id })
   else sent.push({ type })
   return true
