@@ -60,8 +60,15 @@ export interface Storage {
    * rejects with `STORAGE_FAILED` if they do not.
    */
   commit(changes: readonly RoomChange[]): Promise<void>
-  /** Forgets a room; a room not there is no error. */
+  /** Forgets a room; a room not there is no error. Resolves when that is as durable as a commit. */
   delete(room: string): Promise<void>
+  /**
+   * Names of rooms that something was committed of, in the order of their UTF-8 bytes.
+   * @param prefix what they start with
+   * @param after names up to and with this one are left out; it need not be one of a room
+   * @param limit as many at most
+   */
+  list(prefix: string, after: string, limit: number): Promise<string[]>
   /** Waits for running commits and releases everything. */
   close(): Promise<void>
 }
@@ -131,7 +138,7 @@ export interface Connection {
   drained(): void
   ponged(): void
   /** The connection is gone; the socket does nothing any more. `code` 1006: it broke. */
-  left(code: number): void
+  left(code: number, reason: string): void
 }
 
 /** One kind of WebSocket that a server speaks. */
@@ -144,14 +151,25 @@ export interface Door {
   readonly goingAway: { readonly code: number; readonly reason: string }
 }
 
-/** Who wants to use a room, by a door that asks for no signature. */
+/** Who is on the other side: of a connection, or of one HTTP request. */
 export interface Caller {
-  readonly door: 'socket' | 'http'
+  /**
+   * What it came in by: `room`, the WebSocket of a room; `pusher`, the Pusher protocol; `socket`, a WebSocket of the
+   * application's own; `http`, a request to a room over HTTP.
+   */
+  readonly door: 'room' | 'pusher' | 'socket' | 'http'
+  /** Names the connection to others, see `Socket.id`; an HTTP request has none. */
+  readonly id: string | undefined
+  /** Remote address, as text. */
   readonly address: string
+  /** Raw path: percent-encoded, without the query. */
+  readonly path: string
   /** Raw query without `?`. */
   readonly query: string
-  /** Header by lower-case name; empty string if missing. */
+  /** Header by lower-case name; empty string if missing. Of a WebSocket only those in `HANDSHAKE_HEADERS` of net. */
   header(name: string): string
+  /** The application's: what its hooks want to remember as long as the connection, or the request, lasts. */
+  readonly state: Record<string, unknown>
 }
 
 /** Says who may use a room. */
@@ -161,6 +179,37 @@ export interface Admission {
    * @throws TuttiError `FORBIDDEN`, or what a hook refuses it with
    */
   admit(room: string, caller: Caller): void | Promise<void>
+  /** A caller that was admitted and has a connection uses the room no more. Not needed when its connection ends. */
+  left?(room: string, caller: Caller): void
+}
+
+/** Where a document change comes from. */
+export interface ChangeSource {
+  /** `peer`: a client's connection. `server`: a back end, in process or over HTTP. */
+  readonly from: 'peer' | 'server'
+  /** Who brought it, where it came over the network. */
+  readonly caller: Caller | undefined
+}
+
+/** A document change that was taken in. */
+export interface Change extends ChangeSource {
+  /** What it brought to the document, as a Yjs update (V1). */
+  readonly update: Uint8Array
+}
+
+/** Who hears of document changes, asked by every room. */
+export interface ChangeWatch {
+  /**
+   * Asks whether a change may be taken in; returns, or resolves, if it may. `undefined`: nobody minds.
+   * @throws TuttiError what it is refused with
+   */
+  readonly before: ((room: string, change: Change) => void | Promise<void>) | undefined
+  /** Whether anybody listens to this room: if not, it tells nothing. */
+  isHeard(room: string): boolean
+  /** These changes have been sent to everyone in the room. */
+  relayed(room: string, changes: readonly Change[]): void
+  /** These changes survive a crash. */
+  stored(room: string, changes: readonly Change[]): void
 }
 
 /** An event that is about to be published in a room. */
@@ -210,6 +259,12 @@ export interface Logger {
   error(fields: object, message: string): void
 }
 
+/** What is known of a back end's edit besides the edit. */
+export interface EditOptions {
+  /** Who asked for it over HTTP. */
+  readonly caller?: Caller | undefined
+}
+
 /** Documents by room name, as the HTTP door and the back end see them. */
 export interface Documents {
   /**
@@ -219,9 +274,9 @@ export interface Documents {
   read<R>(room: string, fn: (doc: Y.Doc) => R): Promise<R | undefined>
   /**
    * Calls `fn` with the room's current document inside one Yjs transaction. Resolves after what it changed is durable.
-   * If `fn` throws, nothing is kept and the promise rejects with its error.
+   * If `fn` throws, or a hook refuses the change, nothing is kept and the promise rejects with that error.
    */
-  edit<R>(room: string, fn: (doc: Y.Doc) => R): Promise<{ result: R; changed: boolean }>
+  edit<R>(room: string, fn: (doc: Y.Doc) => R, options?: EditOptions): Promise<{ result: R; changed: boolean }>
 }
 
 /** An HTTP request after routing-independent checks: the body is whole and within its limit. */
@@ -232,13 +287,33 @@ export interface ApiRequest {
   readonly path: string
   /** Raw query without `?`. */
   readonly query: string
+  /** Remote address, as text; empty once the client is gone. */
+  readonly address: string
   /** Header by lower-case name; empty string if missing. */
   header(name: string): string
   readonly body: Uint8Array
 }
 
+/** Where a streamed answer goes. Both methods do nothing once the client is gone. */
+export interface Sink {
+  /** Takes a chunk, which must not be empty, whole. `false`: the client does not keep up; wait for `drained`. */
+  write(chunk: Uint8Array): boolean
+  end(): void
+}
+
+/** Who writes a streamed answer. */
+export interface StreamWriter {
+  /** The sink takes more; write something, or the last of what waits is not sent. */
+  drained(): void
+  /** The client is gone, or the server is stopping. Called once, and not after `Sink.end`. */
+  closed(): void
+}
+
 export interface ApiResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
+  /** All of it, where there is no `stream`. */
   readonly body: Uint8Array | string
+  /** Called once the head of the answer is written, to write the rest as it comes. */
+  readonly stream?: (sink: Sink) => StreamWriter
 }

@@ -3,30 +3,62 @@ import { fileURLToPath } from 'node:url'
 import { errorResponse } from './api/errorResponse.ts'
 import { createApi } from './api/router.ts'
 import { createStaticFiles, type StaticFiles } from './api/staticFiles.ts'
-import type { Logger, Storage } from './contracts.ts'
+import { createApps } from './apps.ts'
+import type { Logger, Person, Storage } from './contracts.ts'
+import type { Hooks } from './hooks.ts'
 import { createLog } from './log.ts'
 import { createNet } from './net/listen.ts'
 import { MEMORY, type Options, parseOptions, type ServerOptions } from './options.ts'
+import { createAdmission } from './room/admission.ts'
+import { createChangeListeners } from './room/changeListeners.ts'
 import { createChannels } from './room/channels.ts'
 import { createCompactor } from './room/compaction.ts'
 import { createRoomDoor } from './room/door.ts'
 import { createEventSessions } from './room/eventSession.ts'
 import { createRoomHandle, type RoomHandle } from './room/handle.ts'
+import { checkHooks, HookCalls } from './room/hookCalls.ts'
+import { HookedConnections } from './room/hookedConnections.ts'
+import { createOrderedTrigger } from './room/orderedEvents.ts'
 import { createRefusals } from './room/refusals.ts'
+import { createRoomLifecycle } from './room/roomLifecycle.ts'
 import { createRooms } from './room/rooms.ts'
+import type { SocketEndpoints } from './sockets/endpoint.ts'
+import { checkEndpoints, createEndpoints } from './sockets/endpoints.ts'
 import { openLmdbStorage } from './storage/lmdb.ts'
 import { createMemoryStorage } from './storage/memory.ts'
 
 export { ERRORS, type ErrorCode, TuttiError } from '../lib/errors.ts'
-export type { Logger, Storage } from './contracts.ts'
+export type { Caller, Change, Logger, Person, Position, Storage } from './contracts.ts'
+export type {
+  AfterChangeHook,
+  BeforeChangeHook,
+  BeforeEventHook,
+  ConnectHook,
+  DisconnectHook,
+  EventReplacement,
+  Hooks,
+  JoinHook,
+  LeaveHook,
+  RoomCreatedHook,
+  RoomHook,
+} from './hooks.ts'
 export type { Options, ServerOptions } from './options.ts'
-export type { RoomHandle } from './room/handle.ts'
+export type { HeardEvent, RoomHandle, RoomNews, TriggerOptions } from './room/handle.ts'
+export type { OwnSocket, SocketEndpoint, SocketEndpoints } from './sockets/endpoint.ts'
 
 export interface CreateServerOptions extends ServerOptions {
   /** Where the log goes; default JSON lines on stderr, from `logLevel` on. */
   readonly logger?: Logger
   /** Where rooms are kept, instead of the folder `data`. Closed with the server. */
   readonly storage?: Storage
+  /** Functions that are called, and may refuse, when something happens; see `Hooks`. */
+  readonly hooks?: Hooks
+  /**
+   * WebSockets of the application's own by path, see `SocketEndpoint`; no room has the name of such a path.
+   *
+   *     createServer({ sockets: { '/echo': { message: (socket, message) => void socket.send(message) } } })
+   */
+  readonly sockets?: SocketEndpoints
 }
 
 export interface Server {
@@ -34,7 +66,7 @@ export interface Server {
   readonly url: string
   readonly address: { readonly host: string; readonly port: number }
   /**
-   * A room, to read or change from the back end.
+   * A room, with the back end as one of its peers: to read or change its document, to send and hear events.
    * @throws TuttiError `INVALID_ROOM`, when it is used.
    */
   room(name: string): RoomHandle
@@ -58,8 +90,10 @@ const demoFiles = async ({ demo }: Options): Promise<{ staticFiles: StaticFiles 
  * @throws TuttiError `INVALID_OPTION`, `PORT_IN_USE`, `DATA_IN_USE`, `STORAGE_FAILED`.
  */
 export const createServer = async (input: CreateServerOptions = {}): Promise<Server> => {
-  const { logger: givenLogger, storage: givenStorage, ...listed } = input
+  const { logger: givenLogger, storage: givenStorage, hooks, sockets = {}, ...listed } = input
   const options = parseOptions(listed)
+  if (hooks) checkHooks(hooks)
+  checkEndpoints(sockets, options.maxMessageBytes)
   const logger = givenLogger ?? createLog({ level: options.logLevel })
   const files = await demoFiles(options)
   const storage = givenStorage ?? (await openStorage(options))
@@ -70,16 +104,23 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     host: options.host,
     port: options.port,
     limits: options,
-    doorOf: () => roomDoor,
+    doorOf: (path) => endpointOf(path) ?? roomDoor,
     answer: (request) => api(request),
     errorAnswer: errorResponse,
   })
   const { publisher } = net
   const refusals = createRefusals()
+  const calls = hooks && new HookCalls({ hooks, timeoutSeconds: options.hookTimeoutSeconds, log: logger })
+  const hooked = calls && new HookedConnections(calls, options.maxRoomsPerConnection)
+  const apps = createApps([])
+  const admission = createAdmission({ apps, isOpen: false, calls, hooked })
+  const changes = createChangeListeners(calls)
+  const present = (name: string): Iterable<readonly [key: unknown, person: Person]> => rooms.find(name)?.people() ?? []
   const channels = createChannels({
     publisher,
     limits: options,
-    present: (name) => rooms.find(name)?.people() ?? [],
+    ordered: calls && createOrderedTrigger({ calls, callerOf: (id) => hooked?.withId(id) }),
+    present,
   })
   const rooms = createRooms({
     storage,
@@ -89,16 +130,23 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     limits: options,
     refuse: (socket, error) => roomDoor.refuse(socket, error),
     peopleOf: channels.peopleOf,
-    events: createEventSessions({ channels, limits: options, log: logger }),
+    events: createEventSessions({ channels, limits: options, log: logger, admission }),
+    changes,
+    lifecycle: createRoomLifecycle(calls),
   })
-  const roomDoor = createRoomDoor({ openRoom: rooms.open, refusals })
+  const roomDoor = createRoomDoor({ openRoom: rooms.open, refusals, limits: options, log: logger, admission, hooked })
+  const endpointOf = createEndpoints({ endpoints: sockets, publisher, refusals, limits: options, log: logger, hooked })
   const api = createApi({ documents: rooms, log: logger, ready: () => isReady, ...files })
 
   const release = async (): Promise<void> => {
+    // Changes about which a hook is being asked are taken in yet, or refused.
+    await calls?.settle()
     await rooms.close()
     refusals.flush()
     await net.close()
     channels.close()
+    // What the ends of rooms and connections were told to.
+    await calls?.settle()
     await storage.close()
   }
 
@@ -125,5 +173,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     return closing
   }
 
-  return { url, address: { host, port }, room: (name) => createRoomHandle(name, rooms), close }
+  const handleParts = { documents: rooms, channels, changes, present, limits: options, log: logger }
+  const room = (name: string): RoomHandle => createRoomHandle(name, handleParts)
+  return { url, address: { host, port }, room, close }
 }

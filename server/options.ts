@@ -136,6 +136,9 @@ const LIST = {
     65_536 * MIB,
     'Documents (by encoded size) kept open for reconnects and back-end edits; each takes about 15 × that in memory.',
   ),
+  hookTimeoutSeconds: wholeNumber(5, 1, 3600, {
+    meaning: 'Seconds that a hook has to answer; one that does not refuses what it was asked about.',
+  }),
   roomIdleSeconds: wholeNumber(10, 0, 86_400, { meaning: 'Seconds that a room without a session stays loaded.' }),
 }
 

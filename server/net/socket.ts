@@ -9,6 +9,8 @@ export interface SocketFacts {
   handshake: Handshake | undefined
   socket: NetSocket | undefined
   connection: Connection | undefined
+  /** How it ended, if it did so while its door was still taking it. */
+  ended: { readonly code: number; readonly reason: string } | undefined
 }
 
 export type NativeSocket = uWS.WebSocket<SocketFacts>

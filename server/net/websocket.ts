@@ -57,7 +57,9 @@ export const webSockets = (parts: WebSocketParts): uWS.WebSocketBehavior<SocketF
       if (sockets.size > limits.maxConnections) {
         throw new TuttiError('TRY_LATER', `The server has its ${limits.maxConnections} connections.`)
       }
-      facts.connection = door.open(socket, handshake)
+      const connection = door.open(socket, handshake)
+      facts.connection = connection
+      if (facts.ended) connection.left(facts.ended.code, facts.ended.reason)
     } catch (error) {
       if (!(error instanceof TuttiError)) throw error
       door.refuse(socket, error)
@@ -74,7 +76,7 @@ export const webSockets = (parts: WebSocketParts): uWS.WebSocketBehavior<SocketF
       // A refused upgrade would be retried for ever: accept, then close.
       const handshake = handshakeOf(res, req)
       const door = parts.doorOf(handshake.path)
-      const facts: SocketFacts = { door, handshake, socket: undefined, connection: undefined }
+      const facts: SocketFacts = { door, handshake, socket: undefined, connection: undefined, ended: undefined }
       // One of the offered sub-protocols has to be echoed, or clients that offered any break off.
       const protocol = req.getHeader('sec-websocket-protocol').split(',')[0]?.trim() ?? ''
       res.upgrade(
@@ -96,13 +98,16 @@ export const webSockets = (parts: WebSocketParts): uWS.WebSocketBehavior<SocketF
     dropped: (native) => native.getUserData().connection?.missed(),
     drain: (native) => native.getUserData().connection?.drained(),
     pong: (native) => native.getUserData().connection?.ponged(),
-    close: (native, code) => {
-      const { connection, socket } = native.getUserData()
+    close: (native, code, reason) => {
+      const facts = native.getUserData()
+      const { connection, socket } = facts
       if (socket) {
         socket.detach()
         sockets.delete(socket)
       }
-      connection?.left(code)
+      const ended = { code, reason: reason.byteLength === 0 ? '' : Buffer.from(reason).toString() }
+      if (connection) connection.left(ended.code, ended.reason)
+      else facts.ended = ended
     },
   }
 }

@@ -36,6 +36,9 @@ export interface ChannelObserver {
   counted?(channel: Channel, subscribers: number): void
 }
 
+/** Who wants to hear of the people of one channel. Must not throw. */
+export type PeopleListener = (news: 'joined' | 'left', person: Person) => void
+
 interface Group {
   readonly audience: Audience
   readonly topic: string
@@ -55,6 +58,8 @@ export class Channel {
   readonly #observers: ReadonlySet<ChannelObserver>
   readonly #groups = new Map<string, Group>()
   readonly #listeners = new Set<(event: RoomEvent) => void>()
+  /** Those who want to hear of this channel alone. */
+  readonly #peopleListeners = new Set<PeopleListener>()
   readonly #history: EventHistory
   readonly epoch = randomBytes(EPOCH_BYTES).toString('base64url')
   #offset = 0
@@ -82,10 +87,12 @@ export class Channel {
         this.#occupy()
         if (this.#groups.size > 0) this.#tellPerson('joined', person, by?.id)
         for (const observer of this.#observers) observer.joined?.(this, person)
+        for (const listener of this.#peopleListeners) listener('joined', person)
       },
       left: (person) => {
         this.#tellPerson('left', person, undefined)
         for (const observer of this.#observers) observer.left?.(this, person)
+        for (const listener of this.#peopleListeners) listener('left', person)
         this.#leftAlone(false)
       },
     })
@@ -107,9 +114,13 @@ export class Channel {
 
   /** Nobody would miss it if it were forgotten now. */
   isForgettable(now: number): boolean {
-    if (this.#isOccupied || this.#listeners.size > 0 || now - this.usedAt <= this.#limits.maxAgeMs) return false
+    if (this.#isOccupied || this.#isHeard || now - this.usedAt <= this.#limits.maxAgeMs) return false
     this.#history.expire(now)
     return this.#history.isEmpty
+  }
+
+  get #isHeard(): boolean {
+    return this.#listeners.size > 0 || this.#peopleListeners.size > 0
   }
 
   /** Numbers the event, keeps it and sends it to everyone but `except`. */
@@ -191,6 +202,15 @@ export class Channel {
     this.#listeners.add(listener)
     return () => {
       this.#listeners.delete(listener)
+      this.usedAt = Date.now()
+    }
+  }
+
+  /** Calls `listener` for each person who comes or goes from now on. Returns the function that ends it. */
+  listenToPeople(listener: PeopleListener): () => void {
+    this.#peopleListeners.add(listener)
+    return () => {
+      this.#peopleListeners.delete(listener)
       this.usedAt = Date.now()
     }
   }

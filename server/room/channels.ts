@@ -1,15 +1,19 @@
 /** The channels of a server: made when first used, forgotten when nobody could miss them. */
 import { TuttiError } from '../../lib/errors.ts'
-import { roomNameProblem } from '../../lib/protocol.ts'
 import type { NewEvent, Person, Position, Publisher } from '../contracts.ts'
 import { Channel, type ChannelObserver } from './channel.ts'
 import type { People } from './people.ts'
+import { checkRoomName } from './roomName.ts'
 
 /** How often channels are looked at, to forget those without use. */
 const SWEEP_MS = 5000
 
+type Publish = (room: string, event: NewEvent) => Position
+
 export interface ChannelsParts {
   readonly publisher: Publisher
+  /** What stands between an event and its publication, where there is such a hook. */
+  readonly ordered?: ((publish: Publish) => Channels['trigger']) | undefined
   /** Who is in a room, by what stands for their connection there. */
   present(room: string): Iterable<readonly [key: unknown, person: Person]>
   readonly limits: {
@@ -47,7 +51,7 @@ export interface Channels {
   close(): void
 }
 
-export const createChannels = ({ publisher, present, limits }: ChannelsParts): Channels => {
+export const createChannels = ({ publisher, ordered, present, limits }: ChannelsParts): Channels => {
   const channelLimits = {
     maxEvents: limits.eventHistoryCount,
     maxAgeMs: limits.eventHistorySeconds * 1000,
@@ -58,6 +62,7 @@ export const createChannels = ({ publisher, present, limits }: ChannelsParts): C
   const byUse = new Set<Channel>()
   const observers = new Set<ChannelObserver>()
   let historyBytes = 0
+  let isClosed = false
 
   const resized = (_channel: Channel, bytes: number): void => {
     historyBytes += bytes
@@ -66,12 +71,7 @@ export const createChannels = ({ publisher, present, limits }: ChannelsParts): C
   const open = (room: string): Channel => {
     const known = channels.get(room)
     if (known) return known
-    const problem = roomNameProblem(room)
-    if (problem !== undefined) {
-      throw new TuttiError('INVALID_ROOM', `This is no room name: ${problem}.`, {
-        hint: 'Use 1–255 bytes of UTF-8 without control characters and without empty, "." or ".." segments.',
-      })
-    }
+    checkRoomName(room)
     const channel = new Channel(room, channelLimits, publisher, observers, resized)
     channels.set(room, channel)
     for (const [key, person] of present(room)) channel.people.enter(key, person)
@@ -88,6 +88,8 @@ export const createChannels = ({ publisher, present, limits }: ChannelsParts): C
   }
 
   const publish = (room: string, event: NewEvent): Position => {
+    // A hook may have held the event back until now.
+    if (isClosed) throw new TuttiError('GOING_AWAY', 'The server is stopping.', { hint: 'Try again in a moment.' })
     const channel = open(room)
     const { offset } = channel.publish(event)
     byUse.delete(channel)
@@ -110,7 +112,7 @@ export const createChannels = ({ publisher, present, limits }: ChannelsParts): C
     open,
     find: (room) => channels.get(room),
     all: () => channels.values(),
-    trigger: publish,
+    trigger: ordered?.(publish) ?? publish,
     observe: (observer) => {
       observers.add(observer)
       return () => {
@@ -123,6 +125,7 @@ export const createChannels = ({ publisher, present, limits }: ChannelsParts): C
       while (channel?.dropOldest());
     },
     close: () => {
+      isClosed = true
       clearInterval(sweep)
       for (const channel of channels.values()) channel.close()
       channels.clear()

@@ -1,15 +1,25 @@
 /** Door 1: `ws://host/<room>`, the y-websocket wire. */
-import { ERRORS, meaningOf, TuttiError } from '../../lib/errors.ts'
+import { ERRORS, TuttiError } from '../../lib/errors.ts'
 import { OPT_IN_PARAM, OPT_IN_VALUE } from '../../lib/protocol.ts'
-import type { Connection, Door, Handshake, Socket } from '../contracts.ts'
+import type { Admission, Caller, Connection, Door, Handshake, Logger, Socket } from '../contracts.ts'
 import { hasBroken } from '../protocol/closeCode.ts'
+import { callerOf } from './caller.ts'
+import { closeCodeOf, enter } from './entrance.ts'
+import type { HookedConnections } from './hookedConnections.ts'
 import type { Refusals } from './refusals.ts'
 import type { Room } from './room.ts'
+import { checkRoomName } from './roomName.ts'
 import type { Session } from './session.ts'
 
 export interface RoomDoorParts {
   openRoom(name: string): Room
   readonly refusals: Refusals
+  readonly limits: { readonly maxMessageBytes: number }
+  readonly log: Logger
+  /** Default: everyone may use every room. */
+  readonly admission?: Admission | undefined
+  /** Default: the server has no hooks. */
+  readonly hooked?: HookedConnections | undefined
 }
 
 /** One connection, which joins the one room that its path names. */
@@ -48,17 +58,47 @@ class RoomConnection implements Connection {
   }
 }
 
-export const createRoomDoor = ({ openRoom, refusals }: RoomDoorParts): Door => ({
-  open: (socket, handshake) => {
-    const room = openRoom(roomNameOf(handshake.path))
-    return new RoomConnection(room, room.join(socket, hasOptedIn(handshake)))
-  },
-  refuse: (socket: Socket, error: TuttiError) => {
-    const code = meaningOf(error.code).close ?? ERRORS.INTERNAL.close
-    refusals.delay(socket.address, () => socket.close(code, error.message))
-  },
-  goingAway: { code: ERRORS.GOING_AWAY.close, reason: 'The server is stopping.' },
-})
+export const createRoomDoor = (parts: RoomDoorParts): Door => {
+  const { openRoom, refusals, admission, hooked } = parts
+  const { maxMessageBytes } = parts.limits
+
+  const refuse = (socket: Socket, error: TuttiError): void => {
+    refusals.delay(socket.address, () => socket.close(closeCodeOf(error), error.message))
+  }
+
+  const refuseFor = (socket: Socket, error: unknown): void => {
+    if (error instanceof TuttiError) {
+      refuse(socket, error)
+      return
+    }
+    parts.log.error({ err: error }, 'connection failed')
+    refuse(socket, new TuttiError('INTERNAL', 'The server failed on this connection.', { cause: error }))
+  }
+
+  const join = (socket: Socket, handshake: Handshake, name: string, caller?: Caller): Connection => {
+    const room = openRoom(name)
+    return new RoomConnection(room, room.join(socket, hasOptedIn(handshake), caller))
+  }
+
+  const open = (socket: Socket, handshake: Handshake): Connection => {
+    const name = roomNameOf(handshake.path)
+    if (!admission && !hooked) return join(socket, handshake, name)
+    checkRoomName(name)
+    const caller = callerOf('room', handshake, socket)
+    const hooks = hooked?.open(caller)
+    const admit = (): Promise<void> | undefined => admission?.admit(name, caller) ?? undefined
+    return enter({
+      hooked,
+      hooks,
+      maxBytes: maxMessageBytes,
+      ask: () => hooks?.connect()?.then(admit) ?? admit(),
+      open: () => join(socket, handshake, name, caller),
+      refuse: (error) => refuseFor(socket, error),
+    })
+  }
+
+  return { open, refuse, goingAway: { code: ERRORS.GOING_AWAY.close, reason: 'The server is stopping.' } }
+}
 
 const hasOptedIn = ({ query }: Handshake): boolean => new URLSearchParams(query).get(OPT_IN_PARAM) === OPT_IN_VALUE
 

@@ -1,9 +1,46 @@
 /** A room as the back end holds it, in process. The one file of the server that knows the store. */
 import type * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
+import { eventNameProblem } from '../../lib/protocol.ts'
 import type { Live, Shape } from '../../lib/store/schema.ts'
 import { editDocument } from '../../lib/store/state.ts'
-import type { Documents } from '../contracts.ts'
+import type { Change, Documents, Logger, Person, Position } from '../contracts.ts'
+import type { ChangeListeners } from './changeListeners.ts'
+import type { Channels } from './channels.ts'
+import { bodyOf, dataOf } from './eventBody.ts'
+import { isThenable } from './hookCalls.ts'
+import { checkRoomName } from './roomName.ts'
+
+export interface TriggerOptions {
+  /** `id` of a connection, Pusher's `socket_id`, that does not get the event: usually of whoever caused it. */
+  readonly except?: string | undefined
+  /** The user who sent it, as the receivers may know it. */
+  readonly userId?: string | undefined
+}
+
+/** An event as the back end hears it. */
+export interface HeardEvent extends Position {
+  readonly event: string
+  /** JSON, parsed; a text that is not JSON as it is; or bytes. */
+  readonly data: unknown
+  /** `peer`: a client sent it. `server`: a back end, this one included. */
+  readonly from: 'peer' | 'server'
+  readonly userId: string | undefined
+  /** When it was published, in ms of `Date.now()`. */
+  readonly at: number
+}
+
+/** What a back end can listen to in a room, and what its listener is given. */
+export interface RoomNews {
+  /** An event was published, by whomever. */
+  readonly event: HeardEvent
+  /** Someone came, once however many connections they have. */
+  readonly join: Person
+  /** Someone is gone; after the grace period, if their connection broke. */
+  readonly leave: Person
+  /** The document was changed, by whomever. Its clients are sent the change at the same time. */
+  readonly change: Change
+}
 
 export interface RoomHandle {
   readonly name: string
@@ -21,9 +58,40 @@ export interface RoomHandle {
   edit<R>(change: (doc: Y.Doc) => R): Promise<R>
   /** Calls `read` with the document, which it must not change or keep; `undefined` if the room has no content. */
   read<R>(read: (doc: Y.Doc) => R): Promise<R | undefined>
+  /**
+   * Publishes an event to everyone in the room, by whatever door they came. Resolves with its place in the room.
+   *
+   *     await server.room('board/42').trigger('sold', { price: 12 })
+   *
+   * @param data JSON, or a `Uint8Array` that is carried as it is; default `null`
+   * @throws TuttiError `INVALID_VALUE`, `TOO_LARGE`; what the hook `beforeEvent` refuses it with
+   */
+  trigger(event: string, data?: unknown, options?: TriggerOptions): Promise<Position>
+  /** Who is in the room, each once. */
+  members(): Promise<Person[]>
+  /**
+   * Calls `listener` for each piece of news from now on. What it throws is logged. Returns the function that ends it.
+   *
+   *     const stop = server.room('board/42').on('event', ({ event, data }) => console.log(event, data))
+   *
+   * A room is heard whether or not anybody is in it. Listening does not keep its document in memory.
+   */
+  on<K extends keyof RoomNews>(news: K, listener: (value: RoomNews[K]) => void): () => void
 }
 
-export const createRoomHandle = (name: string, documents: Documents): RoomHandle => {
+export interface RoomHandleParts {
+  readonly documents: Documents
+  readonly channels: Pick<Channels, 'open' | 'find' | 'trigger'>
+  readonly changes: Pick<ChangeListeners, 'listen'>
+  /** Who is in a room without a channel, by what stands for their connection. */
+  present(room: string): Iterable<readonly [key: unknown, person: Person]>
+  readonly limits: { readonly maxEventBytes: number }
+  readonly log: Logger
+}
+
+export const createRoomHandle = (name: string, parts: RoomHandleParts): RoomHandle => {
+  const { documents, channels, changes, log } = parts
+  const { maxEventBytes } = parts.limits
   const editWhole = async <R>(change: (doc: Y.Doc) => R): Promise<R> => {
     const { result } = await documents.edit(name, (doc) => {
       const returned = change(doc)
@@ -45,8 +113,77 @@ export const createRoomHandle = (name: string, documents: Documents): RoomHandle
     return editWhole((doc) => editDocument(doc, first, second))
   }
 
-  return { name, edit: edit as RoomHandle['edit'], read: (read) => documents.read(name, read) }
-}
+  const trigger = async (event: string, data?: unknown, { except, userId }: TriggerOptions = {}): Promise<Position> => {
+    const problem = eventNameProblem(event)
+    if (problem !== undefined) {
+      throw new TuttiError('INVALID_VALUE', `This is no name of an event: ${problem}.`, {
+        hint: 'Use 1–200 characters.',
+      })
+    }
+    const body = bodyOf(data)
+    const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
+    if (bytes > maxEventBytes) {
+      throw new TuttiError('TOO_LARGE', `The event has ${bytes} bytes of data; the limit is ${maxEventBytes}.`, {
+        hint: 'Keep large things in the document, or raise maxEventBytes on the server.',
+      })
+    }
+    return channels.trigger(name, { event, body, except, userId, from: 'server' })
+  }
 
-const isThenable = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+  const members = async (): Promise<Person[]> => {
+    checkRoomName(name)
+    const channel = channels.find(name)
+    if (channel) return channel.people.list()
+    const byId = new Map<string, Person>()
+    for (const [, person] of parts.present(name)) byId.set(person.id, person)
+    return [...byId.values()]
+  }
+
+  /** What a listener throws, or rejects with, is nobody's but its own. */
+  const call = (listener: (value: never) => unknown, value: unknown): void => {
+    const failed = (error: unknown): void => log.error({ room: name, err: error }, 'listener failed')
+    try {
+      const returned = listener(value as never)
+      if (isThenable(returned)) returned.then(undefined, failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  const on = (news: keyof RoomNews, listener: (value: never) => void): (() => void) => {
+    switch (news) {
+      case 'event': {
+        const channel = channels.open(name)
+        return channel.listen(({ event, body, from, userId, at, offset }) => {
+          call(listener, { event, data: dataOf(body), from, userId, at, epoch: channel.epoch, offset })
+        })
+      }
+      case 'join':
+      case 'leave': {
+        const wanted = news === 'join' ? 'joined' : 'left'
+        return channels.open(name).listenToPeople((what, person) => {
+          if (what === wanted) call(listener, person)
+        })
+      }
+      case 'change':
+        checkRoomName(name)
+        return changes.listen(name, (heard) => {
+          for (const change of heard) call(listener, change)
+        })
+      default:
+        news satisfies never
+        throw new TuttiError('INVALID_VALUE', `There is no news ${JSON.stringify(news)} of a room.`, {
+          hint: 'Listen to event, join, leave or change.',
+        })
+    }
+  }
+
+  return {
+    name,
+    edit: edit as RoomHandle['edit'],
+    read: (read) => documents.read(name, read),
+    trigger,
+    members,
+    on: on as RoomHandle['on'],
+  }
+}

@@ -11,6 +11,7 @@
 import * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
 import { encodeSyncStep1 } from '../../lib/protocol.ts'
+import type { ChangeSource } from '../contracts.ts'
 import { encodeStateVector } from '../protocol/stateVector.ts'
 import { blankRuns, hasGap, isKnown, readUpdate, UNLIMITED, type Update, withoutKnown } from '../protocol/update.ts'
 import { hasPending } from './hotDocuments.ts'
@@ -26,8 +27,10 @@ export interface IntakeParts {
   ownerOf(client: number): Session | undefined
   /** Calls `fn` with the up-to-date document. */
   withDocument<R>(fn: (doc: Y.Doc) => R): Promise<R>
-  /** The log has something new. */
-  changed(): void
+  /** Asks whether an update that is news may be taken in; throws or rejects if not. `undefined`: nobody minds. */
+  readonly before: ((update: Uint8Array, by: Session) => Promise<void> | undefined) | undefined
+  /** The log has something new, up to `seq`. */
+  changed(seq: number, update: Uint8Array, by: Session | ChangeSource): void
   /** A frame of this session may be acknowledged. */
   settled(session: Session): void
   /** Updates were dropped that could not be integrated. */
@@ -37,11 +40,11 @@ export interface IntakeParts {
 export interface Intake {
   /**
    * Takes one document frame. Resolves when the session's next frame may be looked at; `undefined`: at once.
-   * Throws, or rejects with, `PROTOCOL` or `TOO_LARGE` when the frame is refused.
+   * Throws, or rejects with, `PROTOCOL` or `TOO_LARGE` when the frame is refused, or what `before` refuses it with.
    */
   receive(session: Session, bytes: Uint8Array, isStep2: boolean): Promise<void> | undefined
-  /** Takes an update of the server's own. Throws `PROTOCOL` or `TOO_LARGE`. @returns its sequence number. */
-  acceptOwn(bytes: Uint8Array): number
+  /** Takes an update of a back end. Throws `PROTOCOL` or `TOO_LARGE`. @returns its sequence number. */
+  acceptOwn(bytes: Uint8Array, source: ChangeSource): number
   /** Sends a sync step 1, unless one is unanswered. */
   ask(session: Session): void
 }
@@ -55,7 +58,7 @@ export const createIntake = (parts: IntakeParts): Intake => {
     session.isAsked = session.socket.send(encodeSyncStep1(encodeStateVector(log.stateVector)))
   }
 
-  const accept = (update: Update): number => {
+  const accept = (update: Update, by: Session | ChangeSource): number => {
     if (log.bytes + update.bytes.byteLength > limits.maxDocumentBytes) {
       throw new TuttiError(
         'TOO_LARGE',
@@ -63,8 +66,9 @@ export const createIntake = (parts: IntakeParts): Intake => {
         { hint: 'Move content to another room, or raise maxDocumentBytes on the server.' },
       )
     }
-    const seq = log.accept(withoutKnown(update, log.stateVector, log.deleteSet))
-    parts.changed()
+    const news = withoutKnown(update, log.stateVector, log.deleteSet)
+    const seq = log.accept(news)
+    parts.changed(seq, news.bytes, by)
     return seq
   }
 
@@ -72,10 +76,10 @@ export const createIntake = (parts: IntakeParts): Intake => {
   const isOld = (update: Update): boolean => isKnown(update, log.stateVector, log.deleteSet)
 
   /** Takes an update that may be known already. `false`: it has a gap. */
-  const takeIfComplete = (update: Update): boolean => {
+  const takeIfComplete = (update: Update, by: Session): boolean => {
     if (isOld(update)) return true
     if (!isComplete(update)) return false
-    accept(update)
+    accept(update, by)
     return true
   }
 
@@ -95,12 +99,12 @@ export const createIntake = (parts: IntakeParts): Intake => {
   const releaseHeld = (session: Session): void => {
     const { held } = session
     session.held = []
-    const lost = held.filter((update) => !takeIfComplete(update)).length
+    const lost = held.filter((update) => !takeIfComplete(update, session)).length
     if (lost > 0) parts.dropped(session, lost)
   }
 
   /** Takes what integrates. @returns whether anything was left over. */
-  const takePart = (update: Update): Promise<boolean> =>
+  const takePart = (update: Update, by: Session): Promise<boolean> =>
     parts.withDocument((doc) => {
       const taken: Uint8Array[] = []
       const collect = (bytes: Uint8Array): void => {
@@ -120,7 +124,7 @@ export const createIntake = (parts: IntakeParts): Intake => {
       const hasRest = hasPending(doc)
       doc.store.pendingStructs = null
       doc.store.pendingDs = null
-      for (const bytes of taken) takeIfComplete(readUpdate(bytes, UNLIMITED))
+      for (const bytes of taken) takeIfComplete(readUpdate(bytes, UNLIMITED), by)
       return hasRest
     })
 
@@ -152,7 +156,7 @@ export const createIntake = (parts: IntakeParts): Intake => {
   ): Promise<void> => {
     const owners = foreignOwners(session, update)
     if (owners.length > 0) await askOwners(owners)
-    const isWhole = takeIfComplete(update) || !(await takePart(update))
+    const isWhole = takeIfComplete(update, session) || !(await takePart(update, session))
     if (!isWhole) {
       if (frame !== undefined) session.acks?.stall(frame)
       parts.dropped(session, 1)
@@ -167,6 +171,18 @@ export const createIntake = (parts: IntakeParts): Intake => {
   const receive = (session: Session, bytes: Uint8Array, isStep2: boolean): Promise<void> | undefined => {
     const update = readUpdate(bytes)
     const frame = session.acks?.receive()
+    const allowed = parts.before && !isOld(update) ? parts.before(update.bytes, session) : undefined
+    // Also if the session has ended meanwhile: it sent this before.
+    if (allowed) return allowed.then(() => take(session, update, frame, isStep2))
+    return take(session, update, frame, isStep2)
+  }
+
+  const take = (
+    session: Session,
+    update: Update,
+    frame: number | undefined,
+    isStep2: boolean,
+  ): Promise<void> | undefined => {
     const isNew = !isOld(update)
     if (isNew && !isStep2 && !isComplete(update)) {
       if (frame !== undefined) session.acks?.stall(frame)
@@ -177,7 +193,7 @@ export const createIntake = (parts: IntakeParts): Intake => {
     if (isNew && (!isComplete(update) || foreignOwners(session, update).length > 0)) {
       return receiveSlowly(session, update, frame, isStep2)
     }
-    if (isNew) accept(update)
+    if (isNew) accept(update, session)
     if (isStep2) {
       releaseHeld(session)
       session.answered()
@@ -186,9 +202,9 @@ export const createIntake = (parts: IntakeParts): Intake => {
     return undefined
   }
 
-  const acceptOwn = (bytes: Uint8Array): number => {
+  const acceptOwn = (bytes: Uint8Array, source: ChangeSource): number => {
     const update = readUpdate(bytes, UNLIMITED)
-    return isOld(update) ? log.seq : accept(update)
+    return isOld(update) ? log.seq : accept(update, source)
   }
 
   return { receive, acceptOwn, ask }

@@ -17,9 +17,21 @@ import {
   encodeSyncUpdate,
   KEEPALIVE,
 } from '../../lib/protocol.ts'
-import type { Caller, Logger, Person, Publisher, RoomChange, Socket, Storage } from '../contracts.ts'
+import type {
+  Caller,
+  ChangeSource,
+  ChangeWatch,
+  EditOptions,
+  Logger,
+  Person,
+  Publisher,
+  RoomChange,
+  Socket,
+  Storage,
+} from '../contracts.ts'
 import { encodeAwareness } from '../protocol/awareness.ts'
 import { type ClientFrame, decodeClientFrames } from '../protocol/frame.ts'
+import { mergeUpdatesInBatches } from '../protocol/update.ts'
 import type { Acks } from './acks.ts'
 import type { EventSession, EventSessions } from './eventSession.ts'
 import type { HotDocuments } from './hotDocuments.ts'
@@ -27,6 +39,7 @@ import { createIntake, type Intake } from './intake.ts'
 import { type LogPosition, RoomLog } from './log.ts'
 import { createMembers, type Members } from './members.ts'
 import { createOutflow, type Outflow } from './outflow.ts'
+import { PendingChanges } from './pendingChanges.ts'
 import type { People } from './people.ts'
 import { personOf } from './person.ts'
 import { Presence } from './presence.ts'
@@ -50,6 +63,8 @@ export interface RoomParts {
   readonly hot: HotDocuments
   readonly log: Logger
   readonly limits: RoomLimits
+  /** The room is open. `isNew`: nothing was ever stored of it. */
+  loaded(room: Room, isNew: boolean): void
   /** Has the room committed soon. */
   commitSoon(room: Room): void
   /** Ends a connection with the close code of an error. */
@@ -61,6 +76,7 @@ export interface RoomParts {
   /** Where to tell of the people in the room, if anybody listens. */
   peopleOf(name: string): People | undefined
   readonly events: EventSessions
+  readonly changes: ChangeWatch
   /** The room is closed and must not be handed out again. */
   closed(room: Room): void
 }
@@ -94,6 +110,8 @@ export class Room {
   readonly #presence: Presence<Session>
   readonly #members: Members
   readonly #unacknowledged = new Set<Session>()
+  /** Once somebody listened. */
+  #pendingChanges: PendingChanges | undefined
   #waiters: Waiter[] = []
   /** Uses by the back end that keep it loaded. */
   #holds = 0
@@ -233,9 +251,12 @@ export class Room {
   }
 
   /** See `Documents.edit`. */
-  async editDocument<R>(fn: (doc: Y.Doc) => R): Promise<{ result: R; changed: boolean }> {
+  async editDocument<R>(fn: (doc: Y.Doc) => R, { caller }: EditOptions = {}): Promise<{ result: R; changed: boolean }> {
     return this.#held(async () => {
-      const { intake, withDocument } = await this.#open()
+      const { intake, log, withDocument } = await this.#open()
+      const source: ChangeSource = { from: 'server', caller }
+      const accept = (updates: readonly Uint8Array[]): number | undefined =>
+        updates.map((update) => intake.acceptOwn(update, source)).at(-1)
       const edit = await withDocument((doc) => {
         const updates: Uint8Array[] = []
         const collect = (update: Uint8Array): void => {
@@ -245,14 +266,18 @@ export class Room {
         try {
           const result = doc.transact(() => fn(doc))
           // All or nothing: checked and taken only after `fn` is through.
-          const seqs = updates.map((update) => intake.acceptOwn(update))
-          return { result, seq: seqs.at(-1) }
+          const allowed = updates.length === 0 ? undefined : this.#ask(mergeUpdatesInBatches(updates), source)
+          if (!allowed) return { result, seq: accept(updates) }
+          // Nobody may see the change before it is allowed.
+          this.#parts.hot.drop(log)
+          return { result, seq: allowed.then(() => accept(updates)) }
         } finally {
           doc.off('update', collect)
         }
       })
-      if (edit.seq !== undefined) await this.#durable(edit.seq)
-      return { result: edit.result, changed: edit.seq !== undefined }
+      const seq = await edit.seq
+      if (seq !== undefined) await this.#durable(seq)
+      return { result: edit.result, changed: seq !== undefined }
     })
   }
 
@@ -273,6 +298,7 @@ export class Room {
     this.#waiters = this.#waiters.filter((waiter) => waiter.seq > log.durableSeq)
     for (const waiter of done) waiter.resolve()
     for (const session of [...this.#unacknowledged]) this.#acknowledge(session)
+    this.#pendingChanges?.stored(log.durableSeq)
     this.#parts.committed(this)
   }
 
@@ -306,6 +332,7 @@ export class Room {
         log.count(update)
       }
       this.#opened(log)
+      this.#parts.loaded(this, stored === undefined)
     } catch (error) {
       this.#parts.log.error({ room: this.name, err: error }, 'room can not be loaded')
       const isKnown = error instanceof TuttiError
@@ -314,7 +341,7 @@ export class Room {
   }
 
   #opened(log: RoomLog): void {
-    const { hot, limits } = this.#parts
+    const { changes, hot, limits } = this.#parts
     const read = (id: number): Promise<Uint8Array | undefined> => this.#readSegment(id)
     const withDocument = <R>(fn: (doc: Y.Doc) => R): Promise<R> => hot.use(log, read, fn)
     const intake = createIntake({
@@ -322,7 +349,8 @@ export class Room {
       limits,
       ownerOf: (client) => this.#presence.ownerOf(client),
       withDocument,
-      changed: () => this.#changed(),
+      before: changes.before && ((update, by) => this.#ask(update, sourceOf(by))),
+      changed: (seq, update, by) => this.#changed(seq, update, by),
       settled: (session) => this.#settled(session),
       dropped: (session, count) =>
         this.#parts.log.warn({ room: this.name, count, address: session.socket.address }, 'updates with a gap dropped'),
@@ -349,6 +377,16 @@ export class Room {
     if (this.#state.phase === 'open') return this.#state
     if (this.#state.phase === 'closed') throw this.#state.error
     throw new Error('a room that has been loaded is open or closed')
+  }
+
+  /** Asks whether an update may be taken in: when the promise resolves, or at once. Throws or rejects if not. */
+  #ask(update: Uint8Array, source: ChangeSource): Promise<void> | undefined {
+    const answer = this.#parts.changes.before?.(this.name, { update, ...source })
+    if (!answer) return undefined
+    return this.#held(async () => {
+      await answer
+      if (this.#state.phase === 'closed') throw this.#state.error
+    })
   }
 
   async #held<R>(fn: () => Promise<R>): Promise<R> {
@@ -530,9 +568,12 @@ export class Room {
     session.socket.send(encodeServerHello({ documentId: log.documentId, maxMessageBytes, sessionId }))
   }
 
-  #changed(): void {
+  #changed(seq: number, update: Uint8Array, by: Session | ChangeSource): void {
     this.#scheduleFlush()
     this.#parts.commitSoon(this)
+    if (!this.#parts.changes.isHeard(this.name)) return
+    this.#pendingChanges ??= new PendingChanges(this.name, this.#parts.changes)
+    this.#pendingChanges.add(seq, update, by instanceof Session ? sourceOf(by) : by)
   }
 
   /** Sends, at the end of this turn of the event loop, what it brought. */
@@ -545,6 +586,7 @@ export class Room {
   #flush(): void {
     this.#flushScheduled = false
     if (this.#state.phase === 'open') this.#relay(this.#state.log)
+    this.#pendingChanges?.relayed()
     if (this.#presence.hasChanges) this.#publish(encodeAwareness(this.#presence.takeChanges()))
   }
 
@@ -610,6 +652,8 @@ export class Room {
     session.socket.terminate()
   }
 }
+
+const sourceOf = ({ caller }: Session): ChangeSource => ({ from: 'peer', caller })
 
 const tooLarge = (bytes: number, limit: number): TuttiError =>
   new TuttiError('TOO_LARGE', `A message of ${bytes} bytes came; the limit is ${limit}.`, {

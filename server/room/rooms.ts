@@ -1,14 +1,24 @@
 /** All rooms of a server: opened when someone comes, forgotten when idle. A cold room costs no memory. */
 import type * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
-import { roomNameProblem } from '../../lib/protocol.ts'
-import type { Compactor, Documents, Logger, Publisher, Socket, Storage } from '../contracts.ts'
+import type {
+  ChangeWatch,
+  Compactor,
+  Documents,
+  EditOptions,
+  Logger,
+  Publisher,
+  Socket,
+  Storage,
+} from '../contracts.ts'
 import { createCommitter } from './committer.ts'
 import { createCompactions } from './compactions.ts'
 import type { EventSessions } from './eventSession.ts'
 import { createHotDocuments } from './hotDocuments.ts'
 import type { People } from './people.ts'
 import { Room, type RoomLimits, type RoomParts } from './room.ts'
+import type { RoomLifecycle } from './roomLifecycle.ts'
+import { checkRoomName } from './roomName.ts'
 
 /** How often rooms are looked at: idle ones are forgotten, silent ones kept alive. */
 const SWEEP_MS = 1000
@@ -29,6 +39,8 @@ export interface RoomsParts {
   /** Where to tell of the people in a room, if anybody listens. */
   peopleOf(room: string): People | undefined
   readonly events: EventSessions
+  readonly changes: ChangeWatch
+  readonly lifecycle?: RoomLifecycle | undefined
 }
 
 export interface Rooms extends Documents {
@@ -57,6 +69,8 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     refuse: parts.refuse,
     peopleOf: parts.peopleOf,
     events: parts.events,
+    changes: parts.changes,
+    loaded: (room, isNew) => parts.lifecycle?.created(room.name, isNew),
     commitSoon: committer.commitSoon,
     idleChanged: (room, isIdle) => {
       if (isIdle) idle.add(room)
@@ -67,7 +81,9 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     },
     closed: (room) => {
       idle.delete(room)
-      if (rooms.get(room.name) === room) rooms.delete(room.name)
+      if (rooms.get(room.name) !== room) return
+      rooms.delete(room.name)
+      parts.lifecycle?.unloaded(room.name)
     },
   }
 
@@ -75,12 +91,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
 
   const open = (name: string): Room => {
     if (isClosed) throw new TuttiError('GOING_AWAY', 'The server is stopping.', { hint: 'Try again in a moment.' })
-    const problem = roomNameProblem(name)
-    if (problem) {
-      throw new TuttiError('INVALID_ROOM', `This is no room name: ${problem}.`, {
-        hint: 'Use 1–255 bytes of UTF-8 without control characters and without empty, "." or ".." segments.',
-      })
-    }
+    checkRoomName(name)
     let room = rooms.get(name)
     if (!room) {
       room = new Room(name, roomParts)
@@ -97,6 +108,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
       idle.delete(room)
       rooms.delete(room.name)
       if (room.log) hot.drop(room.log)
+      parts.lifecycle?.unloaded(room.name)
     }
   }
 
@@ -119,6 +131,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     await compactions.close()
     await compactor.close()
     hot.clear()
+    for (const name of rooms.keys()) parts.lifecycle?.unloaded(name)
     rooms.clear()
     idle.clear()
   }
@@ -128,6 +141,6 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     find: (name) => rooms.get(name),
     close,
     read: async <R>(name: string, fn: (doc: Y.Doc) => R) => open(name).readDocument(fn),
-    edit: async <R>(name: string, fn: (doc: Y.Doc) => R) => open(name).editDocument(fn),
+    edit: async <R>(name: string, fn: (doc: Y.Doc) => R, options?: EditOptions) => open(name).editDocument(fn, options),
   }
 }

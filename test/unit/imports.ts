@@ -12,10 +12,10 @@ const LAYERS: readonly (readonly string[])[] = [
   ['server/protocol/'],
   ['server/contracts.ts'],
   // Leaves that say what a server can be told and how it tells: no part of a room.
-  ['server/nearNames.ts', 'server/log.ts', 'server/apps.ts'],
+  ['server/nearNames.ts', 'server/log.ts', 'server/apps.ts', 'server/hooks.ts'],
   ['server/options.ts'],
   ['server/storage/', 'server/cluster/', 'server/room/'],
-  ['server/pusher/', 'server/webhooks/'],
+  ['server/pusher/', 'server/webhooks/', 'server/sockets/'],
   ['server/api/'],
   ['server/net/'],
   ['server/index.ts'],

@@ -1,0 +1,59 @@
+/**
+ * Who may use a room by a door that asks for no signature: WebSockets of rooms, subscriptions of theirs to the events of
+ * other rooms, and HTTP requests. A caller that shows an app's secret is a back end of it, and may. Everyone else is
+ * asked about, if there is a `join` hook; and rooms that need the signature of an app are closed unless it says `true`.
+ */
+
+import type { App, Apps } from '../apps.ts'
+import type { Admission, Caller } from '../contracts.ts'
+import { equalsInConstantTime } from '../protocol/hmac.ts'
+import { askToJoin, notLetIn } from './connectionHooks.ts'
+import type { HookCalls } from './hookCalls.ts'
+import type { HookedConnections } from './hookedConnections.ts'
+
+export interface AdmissionParts {
+  readonly apps: Pick<Apps, 'all' | 'guardOf'>
+  /** Rooms that need a signature are as open as all others. */
+  readonly isOpen: boolean
+  /** `undefined`: the server has no hooks. */
+  readonly calls: HookCalls | undefined
+  readonly hooked: HookedConnections | undefined
+}
+
+const BEARER = /^Bearer +(\S+)\s*$/i
+
+const shows = (secret: string, { secrets }: App): boolean => {
+  let isShown = false
+  // Each is compared, so that the time does not tell which one it was.
+  for (const own of secrets) if (equalsInConstantTime(own, secret)) isShown = true
+  return isShown
+}
+
+/** `undefined`: everyone may use every room. */
+export const createAdmission = ({ apps, isOpen, calls, hooked }: AdmissionParts): Admission | undefined => {
+  const asksHook = calls?.hooks.join !== undefined
+  if (!asksHook && (isOpen || apps.all.length === 0)) return undefined
+
+  /** A back end of the app that guards the room, or of one that the room belongs to by its name. */
+  const isBackEnd = (room: string, guard: App | undefined, caller: Caller): boolean => {
+    const secret = BEARER.exec(caller.header('authorization'))?.[1]
+    if (secret === undefined) return false
+    if (guard) return shows(secret, guard)
+    return apps.all.some((app) => room.startsWith(app.prefix) && shows(secret, app))
+  }
+
+  return {
+    admit: (room, caller) => {
+      const guard = apps.guardOf(room)
+      if (isBackEnd(room, guard, caller)) return undefined
+      const isGuarded = guard !== undefined && !isOpen
+      if (!calls) {
+        if (isGuarded) throw notLetIn(room, isGuarded)
+        return undefined
+      }
+      const hooks = hooked?.of(caller)
+      return hooks ? hooks.join(room, isGuarded) : askToJoin(calls, { room, caller, user: undefined, isGuarded })
+    },
+    left: (room, caller) => hooked?.of(caller)?.leave(room, false),
+  }
+}

@@ -1,0 +1,133 @@
+/** Calls the application's hooks: with a time limit, so that what one throws harms nothing but what it was about. */
+import { TuttiError } from '../../lib/errors.ts'
+import type { Logger } from '../contracts.ts'
+import { HOOKS, type HookName, type Hooks } from '../hooks.ts'
+import { nearNames } from '../nearNames.ts'
+
+export interface HookCallsParts {
+  readonly hooks: Hooks
+  readonly timeoutSeconds: number
+  readonly log: Logger
+}
+
+export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+
+/**
+ * Checks what was given as `hooks`.
+ * @throws TuttiError `INVALID_OPTION`
+ */
+export const checkHooks = (hooks: Hooks): void => {
+  const names = Object.keys(HOOKS)
+  for (const [name, hook] of Object.entries(hooks)) {
+    if (!Object.hasOwn(HOOKS, name)) {
+      const near = nearNames(name, names)
+      const meant = near.length === 0 ? '' : ` Did you mean ${near.join(' or ')}?`
+      throw new TuttiError('INVALID_OPTION', `There is no hook ${JSON.stringify(name)}.${meant}`, {
+        path: ['hooks', name],
+        hint: `The hooks are: ${names.join(', ')}.`,
+      })
+    }
+    if (hook === undefined || typeof hook === 'function') continue
+    throw new TuttiError('INVALID_OPTION', `The hook ${name} is of type ${typeof hook}; expected a function.`, {
+      path: ['hooks', name],
+      hint: 'Give a function of one argument, or leave it out.',
+    })
+  }
+}
+
+/** Resolves when a promise is settled; whoever waits for the promise itself hears how. */
+const settled = (promise: Promise<unknown>): Promise<void> =>
+  promise.then(
+    () => undefined,
+    () => undefined,
+  )
+
+export class HookCalls {
+  readonly hooks: Hooks
+  readonly #timeoutSeconds: number
+  readonly #log: Logger
+  readonly #running = new Set<Promise<unknown>>()
+
+  constructor({ hooks, timeoutSeconds, log }: HookCallsParts) {
+    this.hooks = hooks
+    this.#timeoutSeconds = timeoutSeconds
+    this.#log = log
+  }
+
+  /**
+   * Calls a hook that may refuse. What it returns at once is returned at once.
+   * @throws TuttiError, or rejects with one
+   */
+  ask<R>(name: HookName, call: () => R | PromiseLike<R>): R | Promise<R> {
+    const refusal = (error: unknown): TuttiError => this.#refusal(name, error)
+    try {
+      const answer = call()
+      return isThenable(answer) ? this.#inTime(name, answer as PromiseLike<R>, refusal) : (answer as R)
+    } catch (error) {
+      throw refusal(error)
+    }
+  }
+
+  /** Calls a hook that is only told. Resolves when it is done, or out of time; `undefined`: it is done. */
+  tell(name: HookName, call: () => unknown): Promise<void> | undefined {
+    const failed = (error: unknown): unknown => {
+      this.#log.warn({ hook: name, err: error }, 'hook failed')
+      return error
+    }
+    try {
+      const answer = call()
+      return isThenable(answer) ? settled(this.#inTime(name, answer, failed)) : undefined
+    } catch (error) {
+      failed(error)
+      return undefined
+    }
+  }
+
+  /** Counts something as under way until it is settled. */
+  track(promise: Promise<unknown>): void {
+    this.#running.add(promise)
+    settled(promise).then(() => this.#running.delete(promise))
+  }
+
+  /** Resolves when nothing is under way any more, also what follows from it. */
+  async settle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running)
+  }
+
+  #inTime<R>(name: HookName, answer: PromiseLike<R>, failed: (error: unknown) => unknown): Promise<R> {
+    const seconds = this.#timeoutSeconds
+    const outcome = new Promise<R>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#log.warn({ hook: name, seconds }, 'hook out of time')
+        reject(
+          new TuttiError('TRY_LATER', `The hook ${name} gave no answer within ${seconds} s.`, {
+            hint: 'Try again in a moment. On the server: make the hook faster, or raise hookTimeoutSeconds.',
+          }),
+        )
+      }, seconds * 1000)
+      answer.then(
+        (value) => {
+          clearTimeout(timer)
+          resolve(value)
+        },
+        (error: unknown) => {
+          clearTimeout(timer)
+          reject(failed(error))
+        },
+      )
+    })
+    this.track(outcome)
+    return outcome
+  }
+
+  /** What an action is refused with. Only an error that is meant for the other side tells it more than that. */
+  #refusal(name: HookName, error: unknown): TuttiError {
+    if (error instanceof TuttiError) return error
+    this.#log.warn({ hook: name, err: error }, 'hook failed')
+    return new TuttiError('FORBIDDEN', `The hook ${name} refused this.`, {
+      hint: 'The server log has the cause; throw a TuttiError in the hook to tell a client why.',
+      cause: error,
+    })
+  }
+}

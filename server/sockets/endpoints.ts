@@ -1,0 +1,124 @@
+/** The doors of the application's own sockets, one for each path. */
+import { ERRORS, TuttiError } from '../../lib/errors.ts'
+import type { Connection, Door, Handshake, Logger, Publisher, Socket } from '../contracts.ts'
+import { callerOf } from '../room/caller.ts'
+import { closeCodeOf, enter } from '../room/entrance.ts'
+import type { HookedConnections } from '../room/hookedConnections.ts'
+import type { Refusals } from '../room/refusals.ts'
+import type { SocketEndpoint, SocketEndpoints } from './endpoint.ts'
+import { EndpointConnection } from './endpointConnection.ts'
+
+export interface EndpointsParts {
+  readonly endpoints: SocketEndpoints
+  readonly publisher: Publisher
+  readonly refusals: Refusals
+  readonly log: Logger
+  readonly limits: { readonly maxMessageBytes: number }
+  /** `undefined`: the server has no hooks. */
+  readonly hooked: HookedConnections | undefined
+}
+
+/** The door that a raw path belongs to, if it is one of these. */
+export type DoorOfPath = (path: string) => Door | undefined
+
+const CALLBACKS = ['open', 'message', 'drain', 'missed', 'close'] as const
+
+const wrong = (path: string, message: string, hint: string): TuttiError =>
+  new TuttiError('INVALID_OPTION', message, { path: ['sockets', path], hint })
+
+/** The path without percent-encoding: what is said in two ways is one path, as it is one room. */
+const decoded = (path: string): string | undefined => {
+  if (!path.includes('%')) return path
+  try {
+    return decodeURIComponent(path)
+  } catch (error) {
+    if (error instanceof URIError) return undefined
+    throw error
+  }
+}
+
+const checkEndpoint = (path: string, endpoint: SocketEndpoint, most: number): void => {
+  if (!/^\/[^/?#][^?#]*$/.test(path) || decoded(path) === undefined) {
+    throw wrong(path, `${JSON.stringify(path)} is no path of a socket.`, 'Write a path such as "/lamps".')
+  }
+  if (typeof endpoint !== 'object' || endpoint === null) {
+    throw wrong(path, `The socket ${path} is no object.`, `Give any of: ${CALLBACKS.join(', ')}, maxMessageBytes.`)
+  }
+  for (const [name, value] of Object.entries(endpoint)) {
+    if (name === 'maxMessageBytes') {
+      if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= most)) continue
+      const expected = `a whole number from 1 to ${most}, the server's maxMessageBytes`
+      throw wrong(
+        path,
+        `maxMessageBytes of the socket ${path} is ${String(value)}; expected ${expected}.`,
+        'Change it.',
+      )
+    }
+    const isKnown = (CALLBACKS as readonly string[]).includes(name)
+    if (isKnown && (value === undefined || typeof value === 'function')) continue
+    throw wrong(
+      path,
+      isKnown
+        ? `${name} of the socket ${path} is of type ${typeof value}; expected a function.`
+        : `A socket has no ${JSON.stringify(name)}.`,
+      `There are: ${CALLBACKS.join(', ')}, maxMessageBytes.`,
+    )
+  }
+}
+
+/**
+ * @param maxMessageBytes the server's own limit
+ * @throws TuttiError `INVALID_OPTION` for what is no path, or no endpoint
+ */
+export const checkEndpoints = (endpoints: SocketEndpoints, maxMessageBytes: number): void => {
+  for (const [path, endpoint] of Object.entries(endpoints)) checkEndpoint(path, endpoint, maxMessageBytes)
+}
+
+export const createEndpoints = (parts: EndpointsParts): DoorOfPath => {
+  const { publisher, refusals, log, limits, hooked } = parts
+
+  const doorOf = (path: string, endpoint: SocketEndpoint): Door => {
+    const maxMessageBytes = endpoint.maxMessageBytes ?? limits.maxMessageBytes
+    const connectionParts = { path, endpoint, maxMessageBytes, publisher, log }
+
+    const refuse = (socket: Socket, error: TuttiError): void => {
+      refusals.delay(socket.address, () => socket.close(closeCodeOf(error), error.message))
+    }
+
+    const refuseFor = (socket: Socket, error: unknown): void => {
+      if (error instanceof TuttiError) {
+        refuse(socket, error)
+        return
+      }
+      log.error({ path, err: error }, 'connection failed')
+      refuse(socket, new TuttiError('INTERNAL', 'The server failed on this connection.', { cause: error }))
+    }
+
+    const open = (socket: Socket, handshake: Handshake): Connection => {
+      const take = (): Connection =>
+        new EndpointConnection(connectionParts, socket, handshake, (error) => refuse(socket, error))
+      if (!hooked) return take()
+      const hooks = hooked.open(callerOf('socket', handshake, socket))
+      return enter({
+        hooked,
+        hooks,
+        maxBytes: maxMessageBytes,
+        ask: () => hooks.connect(),
+        open: take,
+        refuse: (error) => refuseFor(socket, error),
+      })
+    }
+
+    return { open, refuse, goingAway: { code: ERRORS.GOING_AWAY.close, reason: 'The server is stopping.' } }
+  }
+
+  const doors = new Map<string, Door>()
+  for (const [path, endpoint] of Object.entries(parts.endpoints)) {
+    doors.set(decoded(path) ?? path, doorOf(path, endpoint))
+  }
+  if (doors.size === 0) return () => undefined
+  return (path) => {
+    const plain = decoded(path)
+    return plain === undefined ? undefined : doors.get(plain)
+  }
+}
