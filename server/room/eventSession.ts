@@ -100,6 +100,7 @@ export class EventSession {
     this.#requests.delete(room)
     this.#subscriptions.get(room)?.leave(false)
     this.#subscriptions.delete(room)
+    if (this.#caller && room !== this.#room) this.#shared.admission?.left?.(room, this.#caller)
   }
 
   /** @param userId who the connection shows itself to be */
