@@ -1,7 +1,8 @@
 import { TuttiError } from './errors.ts'
 import type { EventCodec, EventData, EventInput, EventName, EventShape } from './eventSchema.ts'
 import { callApart } from './rethrow.ts'
-import type { EventMeta, EventPosition, Person, Sink, Subscriptions } from './subscriptions.ts'
+import type { EventMeta, EventPosition, Person, Sink } from './subscription.ts'
+import type { Subscriptions } from './subscriptions.ts'
 
 export interface ChannelEvents {
   /**

@@ -15,7 +15,8 @@ import {
   TUTTI_TRIGGER,
   TUTTI_UNSUBSCRIBE,
 } from '../../lib/eventProtocol.ts'
-import { createSubscriptions, type Sink, type Subscriptions } from '../../lib/subscriptions.ts'
+import type { Sink } from '../../lib/subscription.ts'
+import { createSubscriptions, type Subscriptions } from '../../lib/subscriptions.ts'
 
 let subscriptions: Subscriptions
 let sent: { type: number; subscribe?: Subscribe; id?: number }[]
