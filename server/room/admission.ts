@@ -4,6 +4,7 @@
  * asked about, if there is a `join` hook; and rooms that need the signature of an app are closed unless it says `true`.
  */
 
+import { TuttiError } from '../../lib/errors.ts'
 import type { App, Apps } from '../apps.ts'
 import type { Admission, Caller } from '../contracts.ts'
 import { equalsInConstantTime } from '../protocol/hmac.ts'
@@ -31,8 +32,8 @@ const shows = (secret: string, { secrets }: App): boolean => {
 
 /** `undefined`: everyone may use every room. */
 export const createAdmission = ({ apps, isOpen, calls, hooked }: AdmissionParts): Admission | undefined => {
-  const asksHook = calls?.hooks.join !== undefined
-  if (!asksHook && (isOpen || apps.all.length === 0)) return undefined
+  const hasHook = calls?.hooks.join !== undefined || calls?.hooks.leave !== undefined
+  if (!hasHook && (isOpen || apps.all.length === 0)) return undefined
 
   /** A back end of the app that guards the room, or of one that the room belongs to by its name. */
   const isBackEnd = (room: string, guard: App | undefined, caller: Caller): boolean => {
@@ -51,8 +52,11 @@ export const createAdmission = ({ apps, isOpen, calls, hooked }: AdmissionParts)
         if (isGuarded) throw notLetIn(room, isGuarded)
         return undefined
       }
+      if (caller.door === 'http') return askToJoin(calls, { room, caller, user: undefined, isGuarded })
       const hooks = hooked?.of(caller)
-      return hooks ? hooks.join(room, isGuarded) : askToJoin(calls, { room, caller, user: undefined, isGuarded })
+      // It may have gone while `connect` was being asked.
+      if (!hooks) throw new TuttiError('FORBIDDEN', 'The connection has ended.')
+      return hooks.join(room, isGuarded)
     },
     left: (room, caller) => hooked?.of(caller)?.leave(room, false),
   }

@@ -60,7 +60,10 @@ export class ConnectionHooks {
         hint: 'Leave some, or raise maxRoomsPerConnection on the server.',
       })
     }
-    const ask = (): Promise<void> | undefined => askToJoin(this.#calls, { room, caller: this.caller, user, isGuarded })
+    const ask = (): Promise<void> | undefined => {
+      if (!this.#isConnected) throw new TuttiError('FORBIDDEN', 'The connection has ended.')
+      return askToJoin(this.#calls, { room, caller: this.caller, user, isGuarded })
+    }
     // It may have left a moment ago.
     const answer = this.#tail ? this.#tail.then(ask) : ask()
     const stay: Stay = { user, joining: undefined }
