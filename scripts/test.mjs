@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * `npm test`: builds, sees to a browser, runs every suite and the type tests. Arguments go to vitest:
+ * `npm test`: builds, sees to a browser and other tools, runs every suite and the type tests. Arguments go to vitest:
  * `npm test -- test/e2e`. The last line is `N passed, N failed[, N skipped]`.
  */
 import { spawnSync } from 'node:child_process'
@@ -11,6 +11,7 @@ import process from 'node:process'
 import { build } from './build.mjs'
 import { chromiumHint, ensureChromium } from './chromium.mjs'
 import { commandOf, ROOT } from './paths.mjs'
+import { ensureTools } from './tools.mjs'
 
 /**
  * Counts of vitest's JSON report. A file that could not even be loaded has no tests: it counts as one failure.
@@ -35,6 +36,11 @@ const run = async () => {
   if (chromium === undefined) {
     process.stderr.write(`No Chromium here: the browser suites will be skipped. To run them: ${chromiumHint()}\n`)
     if (process.env.CI === 'true') throw new Error('CI=true skips nothing: a missing browser is a failure.')
+  }
+
+  for (const { title, hint } of ensureTools()) {
+    process.stderr.write(`No ${title} here: its tests will be skipped. To run them: ${hint}\n`)
+    if (process.env.CI === 'true') throw new Error(`CI=true skips nothing: ${title} is missing.`)
   }
 
   const folder = mkdtempSync(join(tmpdir(), 'tutti-test-'))
