@@ -13,13 +13,11 @@
  * described apart from their bytes, so that loading a room reads a few bytes for each; bytes beyond about 2 KB stand in
  * pages of their own, which loading does not touch. A keystroke writes two short records side by side.
  */
-import { open } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
-import type { RootDatabase } from 'lmdb'
-import { TuttiError } from '../../lib/errors.ts'
 import type { RoomChange, SegmentRef, Storage, StoredRoom, Summary } from '../contracts.ts'
+import { committed, type Database, openDatabase } from './lmdbDatabase.ts'
 import { lockFolder } from './lock.ts'
 import { checkChange, checkRoom, checkRoomName, closed, copyBytes, damaged, refused } from './segments.ts'
 
@@ -30,17 +28,8 @@ const SEGMENT_BYTES = 4
 /** One above the last kind: where the keys of a room end. */
 const KINDS_END = 5
 
-const FORMAT_KEY = Buffer.from('\u0001format')
 /** Raised when a server of the version before could no longer read what is written. */
 const FORMAT = 1
-
-/** Of LMDB's own page format, on a 64-bit machine: what `checkFile` looks at. */
-const META_HEADER_BYTES = 52
-const META_FLAG = 0x08
-const MAGIC = 0xbeefc0de
-const DATA_VERSION = 2
-
-type Database = RootDatabase<Uint8Array, Uint8Array>
 
 /**
  * Opens a data folder, and creates it if it is missing. The folder belongs to this process until `close`, or until the
@@ -53,122 +42,11 @@ export const openLmdbStorage = async (folder: string): Promise<Storage> => {
   const path = resolve(folder)
   const unlock = await lockFolder(path)
   try {
-    const db = await openDatabase(path)
-    try {
-      await checkFormat(db, path)
-    } catch (error) {
-      await db.close()
-      throw error
-    }
-    return createLmdbStorage(db, unlock)
+    return createLmdbStorage(await openDatabase(path, FORMAT), unlock)
   } catch (error) {
     unlock()
     throw error
   }
-}
-
-/**
- * Looks at the header of the database file, if there is one: lmdb-js 3.5 does not reject a file that LMDB refuses, it
- * ends the process by a segmentation fault.
- */
-const checkFile = async (path: string): Promise<void> => {
-  const file = join(path, 'data.mdb')
-  let header: Buffer
-  let size: number
-  try {
-    const handle = await open(file, 'r')
-    try {
-      size = (await handle.stat()).size
-      header = (await handle.read(Buffer.alloc(META_HEADER_BYTES), 0, META_HEADER_BYTES, 0)).buffer
-    } finally {
-      await handle.close()
-    }
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return
-    throw unopened(path, error)
-  }
-  // An empty one is what a creation leaves that ended early.
-  if (size === 0) return
-  const isMeta =
-    (header.readUInt16LE(18) & META_FLAG) !== 0 &&
-    header.readUInt32LE(24) === MAGIC &&
-    header.readUInt16LE(28) === DATA_VERSION &&
-    // Two meta pages come first; the page size stands in the header.
-    size >= 2 * header.readUInt32LE(48)
-  if (!isMeta) throw unopened(path, new Error(`${file} is not an LMDB file, or is damaged`))
-}
-
-const openDatabase = async (path: string): Promise<Database> => {
-  await checkFile(path)
-  // Loaded here, not at the top: a server without a data folder needs no native code for it.
-  const lmdb = await import('lmdb')
-  try {
-    return lmdb.open<Uint8Array, Uint8Array>(path, {
-      keyEncoding: 'binary',
-      encoding: 'binary',
-      // Else a folder whose name has a dot is taken for the name of a file.
-      noSubdir: false,
-      // With lmdb-js's overlapping sync, a commit resolves while fdatasync is still running, `flushed` stays pending
-      // for ever if that fails, and after a power cut the last state before the sync counts. Without it a transaction
-      // is: pages written, fdatasync (F_FULLFSYNC on macOS, write-through on Windows), meta page written by a
-      // synchronous write; only then TXN_COMMITTED is set and the promise of a `put` resolves, and any failure on the
-      // way rejects it. `flushed` would await that same promise.
-      overlappingSync: false,
-    })
-  } catch (error) {
-    throw unopened(path, error)
-  }
-}
-
-const unopened = (path: string, error: unknown): TuttiError =>
-  new TuttiError('STORAGE_FAILED', `The database in ${path} can't be opened: ${messageOf(error)}.`, {
-    hint: 'If its data.mdb is not a file of Tutti, choose another folder with --data; if it is, restore a backup.',
-    cause: error,
-    retryable: false,
-  })
-
-const checkFormat = async (db: Database, path: string): Promise<void> => {
-  const stored = db.get(FORMAT_KEY)
-  if (stored === undefined) {
-    if (!isEmpty(db)) {
-      throw new TuttiError('STORAGE_FAILED', `The database in ${path} was not written by Tutti.`, {
-        hint: 'Choose another folder with --data.',
-        retryable: false,
-      })
-    }
-    await committed(db.put(FORMAT_KEY, Buffer.from(String(FORMAT))))
-    await syncFolder(path)
-    await syncFolder(dirname(path))
-    return
-  }
-  const format = Number(Buffer.from(stored).toString())
-  if (format !== FORMAT) {
-    throw new TuttiError(
-      'STORAGE_FAILED',
-      `The data folder ${path} has format ${Buffer.from(stored).toString()}; this version of Tutti reads format ${FORMAT}.`,
-      { hint: 'Run the version of Tutti that wrote it, or a newer one.', retryable: false },
-    )
-  }
-}
-
-/** A new file survives a power cut only once the folder that names it is synced, too. */
-const syncFolder = async (path: string): Promise<void> => {
-  try {
-    const handle = await open(path, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  } catch (error) {
-    // Windows and some file systems have no such call, and a folder above may be closed to readers.
-    if (!['EACCES', 'EINVAL', 'EISDIR', 'EPERM'].includes(String(codeOf(error)))) throw unopened(path, error)
-  }
-}
-
-const isEmpty = (db: Database): boolean => {
-  for (const _ of db.getKeys({ limit: 1 })) return false
-  return true
 }
 
 const createLmdbStorage = (db: Database, unlock: () => void): Storage => {
@@ -314,30 +192,6 @@ interface Write {
   readonly value?: Uint8Array
 }
 
-/** Waits for what lmdb-js promised, and makes a `STORAGE_FAILED` of a failure. */
-const committed = async (promise: Promise<unknown>): Promise<void> => {
-  try {
-    await promise
-  } catch (error) {
-    const cause = await commitError(error)
-    throw new TuttiError('STORAGE_FAILED', `A change could not be written to disk: ${messageOf(cause)}.`, {
-      hint: 'Check that the disk is not full and the data folder is writable.',
-      cause,
-    })
-  }
-}
-
-/** lmdb-js rejects with a bare "Commit failed" that carries a promise, which in turn rejects with the reason. */
-const commitError = async (error: unknown): Promise<unknown> => {
-  if (!(error instanceof Error) || !('commitError' in error)) return error
-  try {
-    await error.commitError
-    return error
-  } catch (reason) {
-    return reason
-  }
-}
-
 const roomPrefix = (room: string): Buffer => Buffer.from(`${room}\0`)
 
 const recordKey = (prefix: Buffer, kind: number): Buffer => {
@@ -410,5 +264,3 @@ const copyChange = (change: RoomChange): RoomChange => ({
 })
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
