@@ -17,6 +17,7 @@ import { resolve } from 'node:path'
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
 import type { RoomChange, SegmentRef, Storage, StoredRoom, Summary } from '../contracts.ts'
+import { compareRoomNames } from '../protocol/roomOrder.ts'
 import { committed, type Database, openDatabase } from './lmdbDatabase.ts'
 import { lockFolder } from './lock.ts'
 import { checkChange, checkRoom, checkRoomName, closed, copyBytes, damaged, refused } from './segments.ts'
@@ -28,6 +29,8 @@ const SEGMENT_BYTES = 4
 /** One above the last kind: where the keys of a room end. */
 const KINDS_END = 5
 
+/** Not above any name of a room: those hold no control character. */
+const FIRST_NAME = Buffer.from(' ')
 /** Raised when a server of the version before could no longer read what is written. */
 const FORMAT = 1
 
@@ -145,6 +148,23 @@ const createLmdbStorage = (db: Database, unlock: () => void): Storage => {
     await queue(Array.from(db.getKeys(range), (key) => ({ key })))
   }
 
+  /** Walks from room to room, over the records of each. */
+  const list = (prefix: string, after: string, limit: number): string[] => {
+    const names: string[] = []
+    const first = Buffer.from(prefix)
+    let start = compareRoomNames(after, prefix) < 0 ? first : recordKey(roomPrefix(after), KINDS_END)
+    // The record of the format stands before all names.
+    if (Buffer.compare(start, FIRST_NAME) < 0) start = FIRST_NAME
+    while (names.length < limit) {
+      const [key] = db.getKeys({ start, limit: 1 })
+      if (key === undefined || Buffer.compare(key.subarray(0, first.length), first) !== 0) break
+      const name = Buffer.from(key.subarray(0, key.indexOf(0)))
+      names.push(name.toString())
+      start = recordKey(Buffer.concat([name, Buffer.of(0)]), KINDS_END)
+    }
+    return names
+  }
+
   return {
     async load(room) {
       checkOpen()
@@ -173,6 +193,11 @@ const createLmdbStorage = (db: Database, unlock: () => void): Storage => {
       checkOpen()
       checkRoomName(room)
       await inOrder([room], () => deleteNow(room))
+    },
+
+    async list(prefix, after, limit) {
+      checkOpen()
+      return list(prefix, after, limit)
     },
 
     close() {

@@ -1,4 +1,5 @@
 import type { RoomChange, Storage, Summary } from '../contracts.ts'
+import { compareRoomNames } from '../protocol/roomOrder.ts'
 import { checkChange, checkRoom, checkRoomName, closed, copyBytes, refused } from './segments.ts'
 
 interface MemorySegment {
@@ -83,6 +84,12 @@ export const createMemoryStorage = (): Storage => {
       checkOpen()
       checkRoomName(room)
       rooms.delete(room)
+    },
+
+    async list(prefix, after, limit) {
+      checkOpen()
+      const names = [...rooms.keys()].filter((room) => room.startsWith(prefix) && compareRoomNames(room, after) > 0)
+      return names.sort(compareRoomNames).slice(0, limit)
     },
 
     async close() {

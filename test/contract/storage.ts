@@ -339,6 +339,37 @@ export const storageContract = (name: string, open: () => Promise<Storage>): voi
       expect(await storage.load('fine')).toBeUndefined()
     })
 
+    test('rooms are listed in the order of their UTF-8 bytes, by page and by prefix', async () => {
+      expect(await storage.list('', '', 10)).toEqual([])
+      await storage.commit(EXTREME_NAMES.map((room) => change(room, [segment(1, 1, 1), segment(2, 2, 2)])))
+      const sorted = [...EXTREME_NAMES].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+      expect(await storage.list('', '', 1000)).toEqual(sorted)
+      for (const size of [1, 2, 7]) {
+        const pages: string[] = []
+        for (let page = await storage.list('', '', size); page.length > 0; ) {
+          expect(page.length).toBeLessThanOrEqual(size)
+          pages.push(...page)
+          page = await storage.list('', pages.at(-1)!, size)
+        }
+        expect(pages).toEqual(sorted)
+      }
+      for (const prefix of ['a', 'a/', 'a/b', 'x', 'é', '\u{1F600}', 'nobody', '']) {
+        const matching = sorted.filter((room) => room.startsWith(prefix))
+        expect(await storage.list(prefix, '', 1000)).toEqual(matching)
+        // A name before, at, among and behind those of the prefix; none of them need be a room.
+        for (const after of ['!', '\u0000', prefix, 'a/a', 'a/b', '\uFFFF', 'zz', '\u{10FFFF}x']) {
+          const rest = matching.filter((room) => Buffer.compare(Buffer.from(room), Buffer.from(after)) > 0)
+          expect(await storage.list(prefix, after, 1000)).toEqual(rest)
+        }
+      }
+    })
+
+    test('a deleted room is listed no more, and one that has nothing but its document id is', async () => {
+      await storage.commit(['a', 'b', 'c'].map((room) => change(room, [])))
+      await storage.delete('b')
+      expect(await storage.list('', '', 10)).toEqual(['a', 'c'])
+    })
+
     test('2,000 rooms are stored in one commit and load one by one', async () => {
       const names = Array.from({ length: 2000 }, (_, i) => `many/${i}`)
       await storage.commit(names.map((room) => change(room, [segment(1, 1, 1, room)])))
@@ -380,6 +411,7 @@ export const storageContract = (name: string, open: () => Promise<Storage>): voi
       await expect(storage.read('room', 1)).rejects.toMatchObject(refusal)
       await expect(storage.commit([change('room', [])])).rejects.toMatchObject(refusal)
       await expect(storage.delete('room')).rejects.toMatchObject(refusal)
+      await expect(storage.list('', '', 1)).rejects.toMatchObject(refusal)
       await expect(storage.close()).resolves.toBeUndefined()
     })
   })
