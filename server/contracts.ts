@@ -73,6 +73,30 @@ export interface Storage {
   close(): Promise<void>
 }
 
+export interface JournalEntry {
+  /** 1 to 2^48 - 1. */
+  readonly id: number
+  readonly record: string
+}
+
+/**
+ * Records that wait until something was done about them, over restarts. One acceptance suite (test/contract/journal.ts)
+ * runs against every implementation. A journal serves one process at a time.
+ */
+export interface Journal {
+  /** All that is in it, by id. */
+  read(): Promise<JournalEntry[]>
+  /**
+   * Adds entries, whose ids are above those of all that are in it. What these promises tell, they tell in the order of
+   * the calls: they resolve when the entries survive `kill -9`, and reject with `STORAGE_FAILED` if they do not.
+   */
+  append(entries: readonly JournalEntry[]): Promise<void>
+  /** Removes entries, those too whose `append` is not done yet; an id that is not there is no error. */
+  remove(ids: readonly number[]): Promise<void>
+  /** Waits for what is under way and releases everything. */
+  close(): Promise<void>
+}
+
 /** What compaction makes of a room's segments. */
 export interface Compacted {
   /** Updates of at most `SEGMENT_BYTES` each (a single larger struct stands alone), in an order that integrates. */
