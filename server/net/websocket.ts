@@ -105,7 +105,8 @@ export const webSockets = (parts: WebSocketParts): uWS.WebSocketBehavior<SocketF
         socket.detach()
         sockets.delete(socket)
       }
-      const ended = { code, reason: reason.byteLength === 0 ? '' : Buffer.from(reason).toString() }
+      // Of one that broke uWebSockets.js says in its own words why.
+      const ended = { code, reason: code === 1006 || reason.byteLength === 0 ? '' : Buffer.from(reason).toString() }
       if (connection) connection.left(ended.code, ended.reason)
       else facts.ended = ended
     },

@@ -14,6 +14,8 @@ class EndpointSocket implements OwnSocket {
   readonly #publisher: Publisher
   data: unknown
   #isOpen = true
+  /** A message that is not taken now is one of its own, and told by `send`. */
+  isSending = false
 
   constructor(socket: Socket, handshake: Handshake, publisher: Publisher) {
     this.#socket = socket
@@ -46,7 +48,12 @@ class EndpointSocket implements OwnSocket {
   }
 
   send(message: string | Uint8Array): boolean {
-    return this.#socket.send(message)
+    this.isSending = true
+    try {
+      return this.#socket.send(message)
+    } finally {
+      this.isSending = false
+    }
   }
 
   subscribe(topic: string): void {
@@ -126,7 +133,7 @@ export class EndpointConnection implements Connection {
   }
 
   missed(): void {
-    if (this.#hasMissed || !this.#parts.endpoint.missed) return
+    if (this.#hasMissed || this.#socket.isSending || !this.#parts.endpoint.missed) return
     this.#hasMissed = true
     // The socket must not be touched in this turn.
     setImmediate(() => {
