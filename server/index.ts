@@ -1,10 +1,11 @@
 /** The composition root: builds a server from its parts. */
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { errorResponse } from './api/errorResponse.ts'
 import { createApi } from './api/router.ts'
 import { createStaticFiles, type StaticFiles } from './api/staticFiles.ts'
-import { createApps } from './apps.ts'
-import type { Logger, Person, Storage } from './contracts.ts'
+import { type Apps, createApps } from './apps.ts'
+import type { Journal, Logger, Person, Storage } from './contracts.ts'
 import type { Hooks } from './hooks.ts'
 import { createLog } from './log.ts'
 import { createNet } from './net/listen.ts'
@@ -25,10 +26,13 @@ import { createRooms } from './room/rooms.ts'
 import type { SocketEndpoints } from './sockets/endpoint.ts'
 import { checkEndpoints, createEndpoints } from './sockets/endpoints.ts'
 import { openLmdbStorage } from './storage/lmdb.ts'
+import { openLmdbJournal } from './storage/lmdbJournal.ts'
 import { createMemoryStorage } from './storage/memory.ts'
+import { createMemoryJournal } from './storage/memoryJournal.ts'
+import { openWebhooks, type Webhooks } from './webhooks/webhooks.ts'
 
 export { ERRORS, type ErrorCode, TuttiError } from '../lib/errors.ts'
-export type { Caller, Change, Logger, Person, Position, Storage } from './contracts.ts'
+export type { Caller, Change, Journal, JournalEntry, Logger, Person, Position, Storage } from './contracts.ts'
 export type {
   AfterChangeHook,
   BeforeChangeHook,
@@ -51,6 +55,11 @@ export interface CreateServerOptions extends ServerOptions {
   readonly logger?: Logger
   /** Where rooms are kept, instead of the folder `data`. Closed with the server. */
   readonly storage?: Storage
+  /**
+   * Where events wait for webhooks. Default the folder `webhooks` of `data`; memory, which a restart loses, if `data` is
+   * `memory` or a `storage` is given. Closed with the server.
+   */
+  readonly journal?: Journal
   /** Functions that are called, and may refuse, when something happens; see `Hooks`. */
   readonly hooks?: Hooks
   /**
@@ -77,6 +86,19 @@ export interface Server {
 const openStorage = async ({ data }: Options): Promise<Storage> =>
   data === MEMORY ? createMemoryStorage() : openLmdbStorage(data)
 
+/** The webhooks of the apps; `undefined` if there are none, and then nothing is kept for them. */
+const startWebhooks = async (
+  apps: Apps,
+  options: Options,
+  log: Logger,
+  given: Journal | undefined,
+  isInMemory: boolean,
+) => {
+  if (apps.all.every(({ webhooks }) => webhooks.length === 0)) return undefined
+  const journal = given ?? (isInMemory ? createMemoryJournal() : await openLmdbJournal(join(options.data, 'webhooks')))
+  return openWebhooks({ apps: apps.all, journal, log, limits: options })
+}
+
 /** The demo as `npm run build` made it, beside this file in the package. */
 const demoFiles = async ({ demo }: Options): Promise<{ staticFiles: StaticFiles } | undefined> =>
   demo ? { staticFiles: await createStaticFiles(fileURLToPath(new URL('../demo', import.meta.url))) } : undefined
@@ -90,13 +112,27 @@ const demoFiles = async ({ demo }: Options): Promise<{ staticFiles: StaticFiles 
  * @throws TuttiError `INVALID_OPTION`, `PORT_IN_USE`, `DATA_IN_USE`, `STORAGE_FAILED`.
  */
 export const createServer = async (input: CreateServerOptions = {}): Promise<Server> => {
-  const { logger: givenLogger, storage: givenStorage, hooks, sockets = {}, ...listed } = input
+  const { logger: givenLogger, storage: givenStorage, journal, hooks, sockets = {}, ...listed } = input
   const options = parseOptions(listed)
   if (hooks) checkHooks(hooks)
   checkEndpoints(sockets, options.maxMessageBytes)
   const logger = givenLogger ?? createLog({ level: options.logLevel })
   const files = await demoFiles(options)
+  const apps = createApps([])
   const storage = givenStorage ?? (await openStorage(options))
+  let webhooks: Webhooks | undefined
+  try {
+    webhooks = await startWebhooks(
+      apps,
+      options,
+      logger,
+      journal,
+      givenStorage !== undefined || options.data === MEMORY,
+    )
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
   const compactor = createCompactor()
   let isReady = false
 
@@ -112,7 +148,6 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
   const refusals = createRefusals()
   const calls = hooks && new HookCalls({ hooks, timeoutSeconds: options.hookTimeoutSeconds, log: logger })
   const hooked = calls && new HookedConnections(calls, options.maxRoomsPerConnection)
-  const apps = createApps([])
   const admission = createAdmission({ apps, isOpen: false, calls, hooked })
   const changes = createChangeListeners(calls)
   const present = (name: string): Iterable<readonly [key: unknown, person: Person]> => rooms.find(name)?.people() ?? []
@@ -122,6 +157,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     ordered: calls && createOrderedTrigger({ calls, callerOf: (id) => hooked?.withId(id) }),
     present,
   })
+  if (webhooks) channels.observe(webhooks.observer)
   const rooms = createRooms({
     storage,
     compactor,
@@ -141,12 +177,15 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
   const release = async (): Promise<void> => {
     // Changes about which a hook is being asked are taken in yet, or refused.
     await calls?.settle()
+    // Hears no more before the connections are closed: clients of a server that restarts come back, and have not left.
+    const webhooksClosed = (webhooks ?? journal)?.close()
     await rooms.close()
     refusals.flush()
     await net.close()
     channels.close()
     // What the ends of rooms and connections were told to.
     await calls?.settle()
+    await webhooksClosed
     await storage.close()
   }
 

@@ -136,6 +136,15 @@ const LIST = {
     65_536 * MIB,
     'Documents (by encoded size) kept open for reconnects and back-end edits; each takes about 15 × that in memory.',
   ),
+  webhookQueueEvents: wholeNumber(10_000, 1, 1_000_000, {
+    meaning: 'Events that wait for one webhook of an app; beyond, the oldest are dropped.',
+  }),
+  webhookQueueBytes: bytes(
+    64 * MIB,
+    64 * KIB,
+    65_536 * MIB,
+    'Memory of the events that wait for one webhook; beyond, the oldest are dropped.',
+  ),
   hookTimeoutSeconds: wholeNumber(5, 1, 3600, {
     meaning: 'Seconds that a hook has to answer; one that does not refuses what it was asked about.',
   }),

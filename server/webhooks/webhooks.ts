@@ -87,6 +87,15 @@ const decodeRecord = (record: string): Stored | undefined => {
   }
 }
 
+const readOrClose = async (journal: Journal): Promise<JournalEntry[]> => {
+  try {
+    return await journal.read()
+  } catch (error) {
+    await journal.close()
+    throw error
+  }
+}
+
 /**
  * Starts the webhooks of all apps with what is left in the journal.
  * @throws TuttiError `STORAGE_FAILED` if the journal can't be read
@@ -149,7 +158,7 @@ export const openWebhooks = async (parts: WebhooksParts): Promise<Webhooks> => {
     done(strays)
   }
 
-  const left = await journal.read()
+  const left = await readOrClose(journal)
   let nextId = (left.at(-1)?.id ?? 0) + 1
   resume(left)
 
@@ -191,7 +200,7 @@ export const openWebhooks = async (parts: WebhooksParts): Promise<Webhooks> => {
     })
     await stopped
     callOff()
-    await journal.close()
+    await journal.close().catch((err: unknown) => unstored.note(1, { err }))
     for (const { logs } of lines) for (const sparse of logs) sparse.flush()
     unstored.flush()
     const waiting = lines.reduce((sum, { courier }) => sum + courier.counts.waiting, 0)
