@@ -2,9 +2,13 @@
 import type uWS from 'uWebSockets.js'
 import { TuttiError } from '../../lib/errors.ts'
 import type { ApiRequest, ApiResponse } from '../contracts.ts'
+import type { Streams } from './streams.ts'
 
 export interface HttpDoorParts {
   readonly maxBodyBytes: number
+  /** Answers under way that are written as they come; as many at most as there may be WebSockets. */
+  readonly streams: Streams
+  readonly maxStreams: number
   /** Answers a request; never rejects. */
   answer(request: ApiRequest): Promise<ApiResponse>
   /** The answer that says an error. */
@@ -13,11 +17,15 @@ export interface HttpDoorParts {
 
 type Handle = (res: uWS.HttpResponse, req: uWS.HttpRequest) => void
 
-export const httpDoor = ({ maxBodyBytes, answer, errorAnswer }: HttpDoorParts): Handle => {
+export const httpDoor = ({ maxBodyBytes, streams, maxStreams, answer, errorAnswer }: HttpDoorParts): Handle => {
+  const writeHead = (res: uWS.HttpResponse, { status, headers }: ApiResponse): void => {
+    res.writeStatus(`${status} ${STATUS_TEXTS[status] ?? 'Status'}`)
+    for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value)
+  }
+
   const write = (res: uWS.HttpResponse, method: string, response: ApiResponse): void => {
     res.cork(() => {
-      res.writeStatus(`${response.status} ${STATUS_TEXTS[response.status] ?? 'Status'}`)
-      for (const [name, value] of Object.entries(response.headers)) res.writeHeader(name, value)
+      writeHead(res, response)
       if (method === 'HEAD') res.endWithoutBody(byteLength(response.body))
       else if (BODYLESS.has(response.status)) res.endWithoutBody()
       else res.end(response.body)
@@ -35,12 +43,25 @@ export const httpDoor = ({ maxBodyBytes, answer, errorAnswer }: HttpDoorParts): 
     // Typed as a string, but undefined where there is no `?`.
     const query = (req.getQuery() as string | undefined) ?? ''
 
-    let isAborted = false
+    /** The response must not be touched any more. */
+    let isOver = false
+    let streamAborted: (() => void) | undefined
     res.onAborted(() => {
-      isAborted = true
+      isOver = true
+      streamAborted?.()
     })
     const respond = (response: ApiResponse): void => {
-      if (!isAborted) write(res, method, response)
+      if (isOver) return
+      isOver = true
+      if (!response.stream || method === 'HEAD') write(res, method, response)
+      else if (streams.count >= maxStreams) write(res, method, errorAnswer(tooManyStreams(maxStreams)))
+      else {
+        const { stream } = response
+        res.cork(() => {
+          writeHead(res, response)
+          streamAborted = streams.open(res, stream)
+        })
+      }
     }
 
     const chunks: Buffer[] = []
@@ -69,10 +90,23 @@ export const httpDoor = ({ maxBodyBytes, answer, errorAnswer }: HttpDoorParts): 
       chunks.push(Buffer.from(chunk.slice(0)))
       if (!isLast) return
       const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-      answer({ method, path, query, header: (name) => headers.get(name) ?? '', body }).then(respond)
+      const request: ApiRequest = {
+        method,
+        path,
+        query,
+        get address() {
+          return isOver ? '' : Buffer.from(res.getRemoteAddressAsText()).toString()
+        },
+        header: (name) => headers.get(name) ?? '',
+        body,
+      }
+      answer(request).then(respond)
     })
   }
 }
+
+const tooManyStreams = (limit: number): TuttiError =>
+  new TuttiError('TRY_LATER', `The server has its ${limit} streams.`, { hint: 'Try again in a moment.' })
 
 const byteLength = (body: Uint8Array | string): number =>
   typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
@@ -90,6 +124,8 @@ const STATUS_TEXTS: Readonly<Record<number, string>> = {
   404: 'Not Found',
   405: 'Method Not Allowed',
   406: 'Not Acceptable',
+  409: 'Conflict',
+  412: 'Precondition Failed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   422: 'Unprocessable Content',

@@ -5,6 +5,7 @@ import type { ApiRequest, ApiResponse, Door, Publisher } from '../contracts.ts'
 import { httpDoor } from './http.ts'
 import { explain, freePort, inUse } from './port.ts'
 import type { NetSocket, SocketsById } from './socket.ts'
+import { createStreams } from './streams.ts'
 import { loadUws } from './uws.ts'
 import { type WebSocketParts, webSockets } from './websocket.ts'
 
@@ -46,6 +47,7 @@ export const createNet = (parts: NetParts): Net => {
   const app = uws.App()
   const sockets = new Set<NetSocket>()
   const byId: SocketsById = new Map()
+  const streams = createStreams()
   let listening: uWS.us_listen_socket | undefined
   let isClosing = false
 
@@ -60,7 +62,13 @@ export const createNet = (parts: NetParts): Net => {
   app.ws('/*', webSockets({ limits: parts.limits, sockets, byId, doorOf: parts.doorOf, isClosing: () => isClosing }))
   app.any(
     '/*',
-    httpDoor({ maxBodyBytes: parts.limits.maxBodyBytes, answer: parts.answer, errorAnswer: parts.errorAnswer }),
+    httpDoor({
+      maxBodyBytes: parts.limits.maxBodyBytes,
+      streams,
+      maxStreams: parts.limits.maxConnections,
+      answer: parts.answer,
+      errorAnswer: parts.errorAnswer,
+    }),
   )
 
   const listenOn = (port: number): Promise<boolean> =>
@@ -97,6 +105,7 @@ export const createNet = (parts: NetParts): Net => {
   const close = async (): Promise<void> => {
     stopListening()
     for (const socket of [...sockets]) socket.closeGoingAway()
+    streams.close()
     app.close()
     // uWebSockets.js frees what it closed at the end of a loop turn, and what waited for that at the end of the next.
     for (let turn = 0; turn < CLOSING_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve))

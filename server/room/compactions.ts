@@ -57,6 +57,8 @@ export const createCompactions = (
       await compact(room, log)
     } catch (error) {
       log.compactionFailed()
+      // A deleted room has no segments.
+      if (room.log !== log) return
       logger.error({ room: room.name, err: error }, 'compaction failed; the segments stay as they are')
     }
     // It may have grown enough meanwhile.

@@ -58,7 +58,7 @@ export interface RoomLimits {
 
 /** What a room needs of its surroundings. */
 export interface RoomParts {
-  readonly storage: Storage
+  readonly storage: Pick<Storage, 'load' | 'read'>
   readonly publisher: Publisher
   readonly hot: HotDocuments
   readonly log: Logger
@@ -141,6 +141,15 @@ export class Room {
       end: (session, reason) => this.#end(session, reason),
     })
     this.#loading = this.#load()
+  }
+
+  /** Connections that joined it. */
+  get connections(): number {
+    return this.#sessions.size
+  }
+
+  get #isClosed(): boolean {
+    return this.#state.phase === 'closed'
   }
 
   get isIdle(): boolean {
@@ -331,9 +340,12 @@ export class Room {
         if (!update) throw new Error(`segment ${segment.id} of room ${JSON.stringify(this.name)} is missing`)
         log.count(update)
       }
+      // It may have been deleted meanwhile.
+      if (this.#isClosed) return
       this.#opened(log)
       this.#parts.loaded(this, stored === undefined)
     } catch (error) {
+      if (this.#isClosed) return
       this.#parts.log.error({ room: this.name, err: error }, 'room can not be loaded')
       const isKnown = error instanceof TuttiError
       this.fail(isKnown ? error : storageFailed(`Room ${JSON.stringify(this.name)} can not be read.`, error))
@@ -408,6 +420,8 @@ export class Room {
 
   async #readSegment(id: number): Promise<Uint8Array | undefined> {
     const update = await this.#parts.storage.read(this.name, id)
+    // Nobody is to look again and again for what was deleted.
+    if (!update && this.#state.phase === 'closed') throw this.#state.error
     // Storage may have removed it before this process hears that its commit is done. A reader looks again: not without
     // letting the event loop go on, or it would never hear.
     if (!update) await new Promise((resolve) => setImmediate(resolve))

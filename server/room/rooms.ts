@@ -10,6 +10,7 @@ import type {
   Publisher,
   Socket,
   Storage,
+  StoredRoom,
 } from '../contracts.ts'
 import { createCommitter } from './committer.ts'
 import { createCompactions } from './compactions.ts'
@@ -43,11 +44,35 @@ export interface RoomsParts {
   readonly lifecycle?: RoomLifecycle | undefined
 }
 
+/** What is known of a room without loading it. */
+export interface RoomFacts {
+  /** Something was committed of it. */
+  readonly isStored: boolean
+  /** WebSockets that joined it. */
+  readonly connections: number
+  /** Bytes of its document as an update log. */
+  readonly bytes: number
+  /** The number of its last update; 0 if it has no content. */
+  readonly sequence: number
+}
+
 export interface Rooms extends Documents {
   /** The room of a name, loading if need be. Throws `INVALID_ROOM`, `GOING_AWAY`. */
   open(name: string): Room
   /** The room of a name, if it is loaded or loading. */
   find(name: string): Room | undefined
+  /** Stored rooms, see `Storage.list`. */
+  list(prefix: string, after: string, limit: number): Promise<string[]>
+  /** Rooms that have connections, stored or not, in no order. */
+  inUse(): Iterable<Room>
+  /** Throws `INVALID_ROOM`. */
+  describe(name: string): Promise<RoomFacts>
+  /**
+   * Ends the room's sessions with `ROOM_GONE` and forgets its document. Resolves when that is durable; a room that is
+   * not there is no error. Whoever opens a room of this name from now on finds an empty one. Throws `INVALID_ROOM`,
+   * `GOING_AWAY`, `STORAGE_FAILED`.
+   */
+  delete(name: string): Promise<void>
   /** Makes durable what was accepted, and stops. Sockets are not touched. */
   close(): Promise<void>
 }
@@ -60,8 +85,16 @@ export const createRooms = (parts: RoomsParts): Rooms => {
   const committer = createCommitter(storage, logger)
   const compactions = createCompactions(storage, compactor, committer, logger)
 
+  /** Deletions under way; they don't reject. */
+  const deletions = new Map<string, Promise<void>>()
+  /** What is stored of a room once it is not being deleted. */
+  const load = async (name: string): Promise<StoredRoom | undefined> => {
+    await deletions.get(name)
+    return storage.load(name)
+  }
+
   const roomParts: RoomParts = {
-    storage,
+    storage: { load, read: (name, id) => storage.read(name, id) },
     publisher,
     hot,
     limits,
@@ -89,9 +122,13 @@ export const createRooms = (parts: RoomsParts): Rooms => {
 
   let isClosed = false
 
-  const open = (name: string): Room => {
+  const check = (name: string): void => {
     if (isClosed) throw new TuttiError('GOING_AWAY', 'The server is stopping.', { hint: 'Try again in a moment.' })
     checkRoomName(name)
+  }
+
+  const open = (name: string): Room => {
+    check(name)
     let room = rooms.get(name)
     if (!room) {
       room = new Room(name, roomParts)
@@ -99,6 +136,40 @@ export const createRooms = (parts: RoomsParts): Rooms => {
       idle.add(room)
     }
     return room
+  }
+
+  const describe = async (name: string): Promise<RoomFacts> => {
+    checkRoomName(name)
+    const room = rooms.get(name)
+    const connections = room?.connections ?? 0
+    if (room?.log) {
+      const { durableSeq, bytes, seq } = room.log
+      return { isStored: durableSeq > 0, connections, bytes, sequence: seq }
+    }
+    const stored = await load(name)
+    const { segments = [] } = stored ?? {}
+    const bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0)
+    return { isStored: stored !== undefined, connections, bytes, sequence: segments.at(-1)?.lastSeq ?? 0 }
+  }
+
+  const remove = async (name: string): Promise<void> => {
+    check(name)
+    const gone = new TuttiError('ROOM_GONE', 'The room was deleted.', {
+      hint: 'Drop the local copy (room.reset()) and connect again for an empty room.',
+    })
+    rooms.get(name)?.fail(gone)
+    // After the commit or compaction that is under way: nothing may be written of it behind the deletion.
+    const deletion = committer.exclusive(() => storage.delete(name))
+    const settled = deletion.then(
+      () => undefined,
+      () => undefined, // whoever asked for it hears
+    )
+    deletions.set(name, settled)
+    try {
+      await deletion
+    } finally {
+      if (deletions.get(name) === settled) deletions.delete(name)
+    }
   }
 
   const unloadIdle = (now: number): void => {
@@ -139,6 +210,12 @@ export const createRooms = (parts: RoomsParts): Rooms => {
   return {
     open,
     find: (name) => rooms.get(name),
+    list: (prefix, after, limit) => storage.list(prefix, after, limit),
+    inUse: function* () {
+      for (const room of rooms.values()) if (room.connections > 0) yield room
+    },
+    describe,
+    delete: remove,
     close,
     read: async <R>(name: string, fn: (doc: Y.Doc) => R) => open(name).readDocument(fn),
     edit: async <R>(name: string, fn: (doc: Y.Doc) => R, options?: EditOptions) => open(name).editDocument(fn, options),

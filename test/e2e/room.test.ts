@@ -73,6 +73,7 @@ const gated = (): { storage: Storage; shut(): void; open(): void; waiting(): num
       load: (room) => storage.load(room),
       read: (room, id) => storage.read(room, id),
       delete: (room) => storage.delete(room),
+      list: (prefix, after, limit) => storage.list(prefix, after, limit),
       close: () => storage.close(),
       commit: async (changes) => {
         waiting++
