@@ -12,8 +12,11 @@ import { isThenable } from './hookCalls.ts'
 import { checkRoomName } from './roomName.ts'
 
 export interface TriggerOptions {
-  /** `id` of a connection, Pusher's `socket_id`, that does not get the event: usually of whoever caused it. */
-  readonly except?: string | undefined
+  /**
+   * `id` of a connection that does not get the event, usually of whoever caused it: Pusher's `socket_id`, or the
+   * `sessionId` of a room in the browser. `null`: nobody.
+   */
+  readonly except?: string | null | undefined
   /** The user who sent it, as the receivers may know it. */
   readonly userId?: string | undefined
 }
@@ -127,7 +130,7 @@ export const createRoomHandle = (name: string, parts: RoomHandleParts): RoomHand
         hint: 'Keep large things in the document, or raise maxEventBytes on the server.',
       })
     }
-    return channels.trigger(name, { event, body, except, userId, from: 'server' })
+    return channels.trigger(name, { event, body, except: except ?? undefined, userId, from: 'server' })
   }
 
   const members = async (): Promise<Person[]> => {

@@ -1,0 +1,197 @@
+import { describe, expect, test } from 'vitest'
+import * as Y from 'yjs'
+import { type HeardEvent, TuttiError } from '../../server/index.ts'
+import { until } from '../e2e/until.ts'
+import { encodeAwarenessFrame, WireClient } from '../e2e/wireClient.ts'
+import { joinEvents } from './eventRooms.ts'
+import { createMemoryLog } from './memoryLog.ts'
+import { startServer } from './testServer.ts'
+
+/** A stock client that shows itself as a user. */
+const joinAs = async (address: string, id: string): Promise<WireClient> => {
+  const client = await WireClient.join(address)
+  const state = JSON.stringify({ user: { id, name: id.toUpperCase() } })
+  client.send(encodeAwarenessFrame({ client: client.doc.clientID, clock: 1, state }))
+  await client.synced()
+  return client
+}
+
+describe('server.room(name).trigger', () => {
+  test('publishes to everyone in the room, and tells the place of the event', async () => {
+    const { url, server } = await startServer()
+    const a = await joinEvents(url, { room: 'chat' })
+    const room = server.room('chat')
+    const first = await room.trigger('say', { text: 'hi' }, { userId: 'bot' })
+    const bytes = Uint8Array.from({ length: 256 }, (_, i) => i)
+    expect(await room.trigger('bytes', bytes)).toEqual({ epoch: first.epoch, offset: 2 })
+    expect(await room.trigger('nothing')).toEqual({ epoch: first.epoch, offset: 3 })
+    await until('the events', () => a.heard.length === 3)
+    expect(first.offset).toBe(1)
+    expect(a.heard.map(({ event, data, meta }) => [event, data, meta.from, meta.userId, meta.offset])).toEqual([
+      ['say', { text: 'hi' }, 'server', 'bot', 1],
+      ['bytes', bytes, 'server', undefined, 2],
+      ['nothing', null, 'server', undefined, 3],
+    ])
+  })
+
+  test('leaves out the connection that is named', async () => {
+    const { url, server } = await startServer()
+    const a = await joinEvents(url, { room: 'chat' })
+    const b = await joinEvents(url, { room: 'chat' })
+    await server.room('chat').trigger('say', 1, { except: a.room.sessionId })
+    await server.room('chat').trigger('say', 2)
+    await until('the events', () => a.heard.length === 1 && b.heard.length === 2)
+    expect(a.heard[0]?.data).toBe(2)
+  })
+
+  test.each([
+    ['an empty name', '', 1, 'INVALID_VALUE'],
+    ['a name of Pusher’s', 'pusher:ping', 1, 'INVALID_VALUE'],
+    ['what JSON has no form for', 'e', () => 1, 'INVALID_VALUE'],
+    ['a bigint', 'e', 1n, 'INVALID_VALUE'],
+    ['too much', 'e', 'x'.repeat(65_536), 'TOO_LARGE'],
+    ['too many bytes', 'e', new Uint8Array(65_537), 'TOO_LARGE'],
+  ])('refuses %s', async (_what, event, data, code) => {
+    const { server } = await startServer()
+    await expect(server.room('chat').trigger(event, data)).rejects.toMatchObject({ code })
+    expect(await server.room('chat').trigger('e')).toMatchObject({ offset: 1 })
+  })
+
+  test('refuses a name that is no room', async () => {
+    const { server } = await startServer()
+    await expect(server.room('a//b').trigger('e')).rejects.toMatchObject({ code: 'INVALID_ROOM' })
+    await expect(server.room('').members()).rejects.toMatchObject({ code: 'INVALID_ROOM' })
+    for (const news of ['event', 'join', 'leave', 'change'] as const) {
+      expect(() => server.room('a//b').on(news, () => undefined)).toThrow(TuttiError)
+    }
+  })
+})
+
+describe('server.room(name).members', () => {
+  test('tells who is there, each once, whether or not anybody listens to the room', async () => {
+    const { url, server } = await startServer()
+    const room = server.room('board')
+    expect(await room.members()).toEqual([])
+    await joinAs(`${url}/board`, 'ada')
+    await joinAs(`${url}/board`, 'ada')
+    const b = await joinAs(`${url}/board`, 'ben')
+    const ada = { id: 'ada', info: { name: 'ADA' } }
+    const ben = { id: 'ben', info: { name: 'BEN' } }
+    expect(await room.members()).toEqual([ada, ben])
+    room.on('join', () => undefined)
+    expect(await room.members()).toEqual([ada, ben])
+    await b.close()
+    await until('the leave', async () => (await room.members()).length === 1)
+    expect(await room.members()).toEqual([ada])
+  })
+})
+
+describe('server.room(name).on', () => {
+  test('event: hears every event, its own too, until it is ended', async () => {
+    const { url, server } = await startServer()
+    const a = await joinEvents(url, { room: 'chat', user: 'ada' })
+    const heard: HeardEvent[] = []
+    const stop = server.room('chat').on('event', (event) => heard.push(event))
+    await a.events.trigger('say', [1])
+    const { epoch } = await server.room('chat').trigger('news')
+    await server.room('other').trigger('news')
+    stop()
+    await server.room('chat').trigger('after')
+    const at = expect.any(Number)
+    expect(heard).toEqual([
+      { event: 'say', data: [1], from: 'peer', userId: 'ada', at, epoch, offset: 1 },
+      { event: 'news', data: null, from: 'server', userId: undefined, at, epoch, offset: 2 },
+    ])
+  })
+
+  test('join and leave: once for each person, after the grace period if the connection broke', async () => {
+    const { url, server } = await startServer({ leaveGraceSeconds: 1 })
+    const log: unknown[] = []
+    const room = server.room('board')
+    const stops = [
+      room.on('join', ({ id, info }) => log.push(['join', id, info])),
+      room.on('leave', ({ id }) => log.push(['leave', id])),
+    ]
+    const a = await joinAs(`${url}/board`, 'ada')
+    const again = await joinAs(`${url}/board`, 'ada')
+    const b = await joinAs(`${url}/board`, 'ben')
+    await a.close()
+    await b.close()
+    await until('the leave of ben', () => log.length === 3)
+    again.ws.terminate()
+    const back = await joinAs(`${url}/board`, 'ada')
+    back.ws.terminate()
+    await until('the leave of ada', () => log.length === 4)
+    for (const stop of stops) stop()
+    await joinAs(`${url}/board`, 'cy')
+    expect(log).toEqual([
+      ['join', 'ada', { name: 'ADA' }],
+      ['join', 'ben', { name: 'BEN' }],
+      ['leave', 'ben'],
+      ['leave', 'ada'],
+    ])
+  })
+
+  test('change: hears what peers hear, by whomever it was made, and nothing after it is ended', async () => {
+    const { url, server } = await startServer()
+    const copy = new Y.Doc()
+    const from: string[] = []
+    const stop = server.room('board').on('change', (change) => {
+      from.push(change.from)
+      Y.applyUpdate(copy, change.update)
+    })
+    const a = await WireClient.join(`${url}/board`)
+    await a.synced()
+    a.edit((doc) => doc.getArray('list').push(['peer']))
+    await until('the first change', () => from.length === 1)
+    await server.room('board').edit((doc) => doc.getArray('list').push(['server']))
+    await server.room('other').edit((doc) => doc.getArray('list').push(['elsewhere']))
+    stop()
+    await server.room('board').edit((doc) => doc.getArray('list').push(['after']))
+    expect(from).toEqual(['peer', 'server'])
+    expect(copy.getArray('list').toArray()).toEqual(['peer', 'server'])
+  })
+
+  test('change: outlives the room’s time in memory', async () => {
+    const { server, url } = await startServer({ roomIdleSeconds: 0 })
+    let changes = 0
+    let unloaded = 0
+    const other = await startServer({ roomIdleSeconds: 0, hooks: { roomUnloaded: () => void unloaded++ } })
+    other.server.room('board').on('change', () => changes++)
+    await other.server.room('board').edit((doc) => doc.getMap('m').set('k', 1))
+    await until('the unloading', () => unloaded === 1)
+    await other.server.room('board').edit((doc) => doc.getMap('m').set('k', 2))
+    expect(changes).toBe(2)
+    // Another server's rooms are others.
+    expect(url).not.toBe(other.url)
+    expect(await server.room('board').read((doc) => doc.getMap('m').get('k'))).toBeUndefined()
+  })
+
+  test('a listener that throws or rejects is logged and harms nobody', async () => {
+    const logger = createMemoryLog()
+    const { server } = await startServer({ logger })
+    const heard: unknown[] = []
+    const room = server.room('chat')
+    room.on('event', () => {
+      throw new Error('one')
+    })
+    room.on('event', async () => {
+      throw new Error('two')
+    })
+    room.on('change', () => {
+      throw new Error('three')
+    })
+    room.on('event', ({ data }) => heard.push(data))
+    await room.trigger('e', 1)
+    await room.edit((doc) => doc.getMap('m').set('k', 1))
+    const failures = (): unknown[] => logger.entries.filter(({ message }) => message === 'listener failed')
+    await until('three failures', () => failures().length === 3)
+    expect(heard).toEqual([1])
+    expect(await room.read((doc) => doc.getMap('m').get('k'))).toBe(1)
+  })
+
+  test('nothing else can be listened to', async () => {
+    const { server } = await startServer()
+    expect(() => server.room('a').on('evnt' as 'event', () => undefined)).toThrow(/There is no news "evnt"/)
+  })
+})
