@@ -10,6 +10,7 @@ import type { Hooks } from './hooks.ts'
 import { createLog } from './log.ts'
 import { createNet } from './net/listen.ts'
 import { MEMORY, type Options, parseOptions, type ServerOptions } from './options.ts'
+import { createPusherDoor } from './pusher/door.ts'
 import { createAdmission } from './room/admission.ts'
 import { createChangeListeners } from './room/changeListeners.ts'
 import { createChannels } from './room/channels.ts'
@@ -118,7 +119,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
   checkEndpoints(sockets, options.maxMessageBytes)
   const logger = givenLogger ?? createLog({ level: options.logLevel })
   const files = await demoFiles(options)
-  const apps = createApps([])
+  const apps = createApps(options.apps)
   const storage = givenStorage ?? (await openStorage(options))
   let webhooks: Webhooks | undefined
   try {
@@ -140,7 +141,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     host: options.host,
     port: options.port,
     limits: options,
-    doorOf: (path) => endpointOf(path) ?? roomDoor,
+    doorOf: (path, query) => endpointOf(path) ?? pusher.door(path, query) ?? roomDoor,
     answer: (request) => api(request),
     errorAnswer: errorResponse,
   })
@@ -148,7 +149,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
   const refusals = createRefusals()
   const calls = hooks && new HookCalls({ hooks, timeoutSeconds: options.hookTimeoutSeconds, log: logger })
   const hooked = calls && new HookedConnections(calls, options.maxRoomsPerConnection)
-  const admission = createAdmission({ apps, isOpen: false, calls, hooked })
+  const admission = createAdmission({ apps, isOpen: options.open, calls, hooked })
   const changes = createChangeListeners(calls)
   const present = (name: string): Iterable<readonly [key: unknown, person: Person]> => rooms.find(name)?.people() ?? []
   const channels = createChannels({
@@ -171,6 +172,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     lifecycle: createRoomLifecycle(calls),
   })
   const roomDoor = createRoomDoor({ openRoom: rooms.open, refusals, limits: options, log: logger, admission, hooked })
+  const pusher = createPusherDoor({ apps, channels, rooms, publisher, log: logger, limits: options, hooked })
   const endpointOf = createEndpoints({ endpoints: sockets, publisher, refusals, limits: options, log: logger, hooked })
   const api = createApi({ documents: rooms, log: logger, ready: () => isReady, ...files })
 
@@ -182,6 +184,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     await rooms.close()
     refusals.flush()
     await net.close()
+    pusher.close()
     channels.close()
     // What the ends of rooms and connections were told to.
     await calls?.settle()

@@ -2,8 +2,11 @@
  * The one list of the server's options. Types, defaults, validation, command-line flags, environment variables,
  * `--help` and the README's table all derive from `LIST`.
  */
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { TuttiError } from '../lib/errors.ts'
+import { type AppOptions, appFromText, parseApps } from './appOptions.ts'
+import type { App } from './apps.ts'
 import { nearNames } from './nearNames.ts'
 
 const KIB = 1024
@@ -82,6 +85,9 @@ const LIST = {
     env: 'TUTTI_DATA',
     meaning: `Folder of the documents; the word \`${MEMORY}\` keeps nothing on disk.`,
   }),
+  open: flag({
+    meaning: 'Open the rooms of apps that need a signature (`private-…`, `presence-…`) to the other doors.',
+  }),
   demo: flag({ meaning: 'Serve the demo page at `/`.' }),
   logLevel: word('info', LOG_LEVELS, {
     env: 'TUTTI_LOG',
@@ -153,11 +159,28 @@ const LIST = {
 
 type Name = keyof typeof LIST
 
+/** The apps, which are more than one value: one option of `createServer`, three flags. */
+const APPS = {
+  env: 'TUTTI_APPS',
+  meaning: 'Pusher apps: an array, on the command line the name of a JSON file with it.',
+  variable: 'In `TUTTI_APPS` the array itself, or `id:key:secret`, more of them after a space.',
+  app: 'One app; may be given more than once. A second secret may follow, while they are changed.',
+  webhook: 'Post all news of the first app to this address.',
+}
+const APP_FLAGS = { apps: '<file>', app: '<id:key:secret>', webhook: '<url>' }
+type AppFlag = keyof typeof APP_FLAGS
+
+type Values = { readonly [K in Name]: (typeof LIST)[K] extends Option<infer T> ? T : never }
+
 /** Every option with its value: what `parseOptions` makes of a `ServerOptions`. */
-export type Options = { readonly [K in Name]: (typeof LIST)[K] extends Option<infer T> ? T : never }
+export interface Options extends Values {
+  readonly apps: readonly App[]
+}
 
 /** Options of `createServer`, each with a default; the README's table says what each one means. */
-export type ServerOptions = { readonly [K in Name]?: Options[K] | undefined }
+export type ServerOptions = { readonly [K in Name]?: Values[K] | undefined } & {
+  readonly apps?: readonly AppOptions[] | undefined
+}
 
 const NAMES = Object.keys(LIST) as Name[]
 
@@ -171,18 +194,20 @@ const shown = (value: unknown): string => {
 }
 
 /** The value if it is one of this option; `INVALID_OPTION` under the name its giver used. */
-const checked = (name: Name, value: unknown, givenAs: string): Options[Name] => {
+const checked = (name: Name, value: unknown, givenAs: string): Values[Name] => {
   const option: Option<unknown> = LIST[name]
-  if (option.accepts(value)) return value as Options[Name]
+  if (option.accepts(value)) return value as Values[Name]
   throw new TuttiError('INVALID_OPTION', `${givenAs} is ${shown(value)}; expected ${option.expected}.`, {
     path: [name],
     hint: `Give ${option.expected}, or leave it out for ${shown(option.default)}.`,
   })
 }
 
-const withDefaults = (given: ReadonlyMap<Name, Options[Name]>): Options =>
+const withDefaults = (given: ReadonlyMap<Name, Values[Name]>, apps: readonly App[]): Options => ({
   // Each entry was checked against its own line of LIST.
-  Object.fromEntries(NAMES.map((name) => [name, given.get(name) ?? LIST[name].default])) as Options
+  ...(Object.fromEntries(NAMES.map((name) => [name, given.get(name) ?? LIST[name].default])) as Values),
+  apps,
+})
 
 const meant = (near: readonly string[]): string => (near.length === 0 ? '' : ` Did you mean ${near.join(' or ')}?`)
 
@@ -196,18 +221,24 @@ export const parseOptions = (input: unknown = {}): Options => {
       hint: `Give an object with any of: ${NAMES.join(', ')}.`,
     })
   }
-  const given = new Map<Name, Options[Name]>()
+  const given = new Map<Name, Values[Name]>()
+  let apps: readonly App[] = []
   for (const [key, value] of Object.entries(input)) {
+    if (key === 'apps') {
+      if (value !== undefined) apps = parseApps(value, 'Option apps')
+      continue
+    }
     const name = NAMES.find((known) => known === key)
     if (name === undefined) {
-      throw new TuttiError('INVALID_OPTION', `There is no option ${shown(key)}.${meant(nearNames(key, NAMES))}`, {
+      const known = [...NAMES, 'apps']
+      throw new TuttiError('INVALID_OPTION', `There is no option ${shown(key)}.${meant(nearNames(key, known))}`, {
         path: [key],
-        hint: `The options are: ${NAMES.join(', ')}.`,
+        hint: `The options are: ${known.join(', ')}.`,
       })
     }
     if (value !== undefined) given.set(name, checked(name, value, `Option ${name}`))
   }
-  return withDefaults(given)
+  return withDefaults(given, apps)
 }
 
 /** What a command line asks for. */
@@ -217,6 +248,69 @@ export type Command =
   | { readonly name: 'serve'; readonly options: Options }
 
 const SEE_HELP = 'See tutti --help.'
+
+/** What flags and the variable say of apps, in the order it was said. */
+interface GivenApps {
+  apps: AppOptions[]
+  webhooks: string[]
+}
+
+const jsonApps = (text: string, givenAs: string): AppOptions[] => {
+  let apps: unknown
+  try {
+    apps = JSON.parse(text)
+  } catch (cause) {
+    // Not the parser's own message: it quotes the text, which has secrets in it.
+    throw new TuttiError('INVALID_OPTION', `${givenAs} is not JSON; expected an array of apps.`, {
+      path: ['apps'],
+      hint: 'Write [{ "id": "1", "key": "…", "secret": "…" }].',
+      cause,
+    })
+  }
+  parseApps(apps, givenAs)
+  return apps as AppOptions[]
+}
+
+const appsOfFile = (file: string): AppOptions[] => {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    const reason = cause instanceof Error && 'code' in cause ? cause.code : cause
+    throw new TuttiError('INVALID_OPTION', `--apps: the file ${shown(file)} can't be read (${reason}).`, {
+      path: ['apps'],
+      hint: 'Give the name of a JSON file with an array of apps.',
+      cause,
+    })
+  }
+  return jsonApps(text, `The file ${file}`)
+}
+
+const appsOfVariable = (text: string): AppOptions[] => {
+  const givenAs = `${APPS.env} (environment)`
+  if (text.trim().startsWith('[')) return jsonApps(text, givenAs)
+  return text
+    .split(/[\s,]+/)
+    .filter((part) => part !== '')
+    .map((part) => appFromText(part, givenAs))
+}
+
+const takeApps = (given: GivenApps, flagName: AppFlag, value: string): void => {
+  if (flagName === 'webhook') given.webhooks.push(value)
+  else given.apps.push(...(flagName === 'app' ? [appFromText(value, '--app')] : appsOfFile(value)))
+}
+
+const appsOf = ({ apps: [first, ...others], webhooks }: GivenApps): readonly App[] => {
+  if (first === undefined && webhooks.length > 0) {
+    throw new TuttiError('INVALID_OPTION', '--webhook was given without an app; expected --app or --apps as well.', {
+      path: ['apps'],
+      hint: SEE_HELP,
+    })
+  }
+  if (first === undefined) return []
+  const withWebhooks = { ...first, webhooks: [...(first.webhooks ?? []), ...webhooks.map((url) => ({ url }))] }
+  return parseApps([withWebhooks, ...others], 'the command line')
+}
 
 /**
  * Reads a command line (without node and script) and an environment. A flag wins over a variable, the last of equal
@@ -237,16 +331,18 @@ export const commandFrom = (argv: readonly string[], env: Readonly<Record<string
       ...Object.fromEntries(
         NAMES.map((name) => [flagOf(name), { type: isSwitch(name) ? ('boolean' as const) : ('string' as const) }]),
       ),
+      ...Object.fromEntries(Object.keys(APP_FLAGS).map((name) => [name, { type: 'string' as const }])),
     },
   })
 
-  const given = new Map<Name, Options[Name]>()
+  const given = new Map<Name, Values[Name]>()
   for (const name of NAMES) {
     const variable = (LIST[name] as Option<unknown>).env
     const value = variable === undefined ? undefined : env[variable]
     if (value) given.set(name, checked(name, LIST[name].fromText(value), `${variable} (environment)`))
   }
 
+  const flagApps: GivenApps = { apps: [], webhooks: [] }
   let asked: 'help' | 'version' | undefined
   let positionals = 0
   for (const token of tokens) {
@@ -265,9 +361,14 @@ export const commandFrom = (argv: readonly string[], env: Readonly<Record<string
       asked ??= flagName
       continue
     }
+    if (isAppFlag(flagName)) {
+      const placeholder = APP_FLAGS[flagName]
+      takeApps(flagApps, flagName, flagValue(rawName, value, inlineValue, placeholder, placeholder, 'apps'))
+      continue
+    }
     const name = flags.get(flagName)
     if (name === undefined) {
-      const known = [...flags.keys(), 'help', 'version']
+      const known = [...flags.keys(), ...Object.keys(APP_FLAGS), 'help', 'version']
       const near = nearNames(flagName, known).map((candidate) => `--${candidate}`)
       throw new TuttiError('INVALID_OPTION', `There is no option ${rawName}.${meant(near)}`, { hint: SEE_HELP })
     }
@@ -275,15 +376,32 @@ export const commandFrom = (argv: readonly string[], env: Readonly<Record<string
       given.set(name, checked(name, value === undefined ? true : LIST[name].fromText(value), rawName))
       continue
     }
-    if (value === undefined || (!inlineValue && value.startsWith('--'))) {
-      throw new TuttiError('INVALID_OPTION', `${rawName} has no value; expected ${LIST[name].expected}.`, {
-        path: [name],
-        hint: `Write ${rawName} ${LIST[name].placeholder}. ${SEE_HELP}`,
-      })
-    }
-    given.set(name, checked(name, LIST[name].fromText(value), rawName))
+    const { expected, placeholder = '' }: Option<unknown> = LIST[name]
+    const text = flagValue(rawName, value, inlineValue, expected, placeholder, name)
+    given.set(name, checked(name, LIST[name].fromText(text), rawName))
   }
-  return asked === undefined ? { name: 'serve', options: withDefaults(given) } : { name: asked }
+  if (asked !== undefined) return { name: asked }
+  const variable = env[APPS.env]
+  // As with every option, a flag wins over the variable.
+  if (flagApps.apps.length === 0 && variable) flagApps.apps = appsOfVariable(variable)
+  return { name: 'serve', options: withDefaults(given, appsOf(flagApps)) }
+}
+
+const isAppFlag = (name: string): name is AppFlag => Object.hasOwn(APP_FLAGS, name)
+
+const flagValue = (
+  rawName: string,
+  value: string | undefined,
+  isInline: boolean | undefined,
+  expected: string,
+  placeholder: string,
+  name: string,
+): string => {
+  if (value !== undefined && (isInline || !value.startsWith('--'))) return value
+  throw new TuttiError('INVALID_OPTION', `${rawName} has no value; expected ${expected}.`, {
+    path: [name],
+    hint: `Write ${rawName} ${placeholder}. ${SEE_HELP}`,
+  })
 }
 
 const isSwitch = (name: Name): boolean => LIST[name].placeholder === undefined
@@ -307,6 +425,12 @@ export const helpText = (): string => {
     const right = isSwitch(name) ? option.meaning : `${option.meaning} [${env}${describeDefault(option)}]`
     return [left, right.replaceAll('`', '')] as const
   })
+  const plain = (text: string): string => text.replaceAll('`', '')
+  rows.push(
+    [`--apps ${APP_FLAGS.apps}`, plain(`${APPS.meaning} [${APPS.env}] ${APPS.variable}`)],
+    [`--app ${APP_FLAGS.app}`, plain(APPS.app)],
+    [`--webhook ${APP_FLAGS.webhook}`, plain(APPS.webhook)],
+  )
   rows.push(['-h, --help', 'Print this.'], ['-v, --version', 'Print the version.'])
   const width = Math.max(...rows.map(([left]) => left.length))
   return [
@@ -328,5 +452,11 @@ export const optionsTable = (): string => {
     const defaultCell = option.unit === 'bytes' ? sized(option.default as number) : `\`${String(option.default)}\``
     return `| \`${name}\` | ${flagCell} | ${envCell} | ${defaultCell} | ${option.meaning} |`
   })
-  return ['| Option | Flag | Environment | Default | Meaning |', '| --- | --- | --- | --- | --- |', ...rows].join('\n')
+  const apps = [
+    `| \`apps\` | \`--apps ${APP_FLAGS.apps}\` | \`${APPS.env}\` | none | ${APPS.meaning} ${APPS.variable} |`,
+    `| | \`--app ${APP_FLAGS.app}\` | | | ${APPS.app} |`,
+    `| | \`--webhook ${APP_FLAGS.webhook}\` | | | ${APPS.webhook} |`,
+  ]
+  const head = ['| Option | Flag | Environment | Default | Meaning |', '| --- | --- | --- | --- | --- |']
+  return [...head, ...rows, ...apps].join('\n')
 }

@@ -13,6 +13,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['server/contracts.ts'],
   // Leaves that say what a server can be told and how it tells: no part of a room.
   ['server/nearNames.ts', 'server/log.ts', 'server/apps.ts', 'server/hooks.ts'],
+  ['server/appOptions.ts'],
   ['server/options.ts'],
   ['server/storage/', 'server/cluster/', 'server/room/'],
   ['server/pusher/', 'server/webhooks/', 'server/sockets/'],

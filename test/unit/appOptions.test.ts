@@ -1,0 +1,135 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { TuttiError } from '../../lib/errors.ts'
+import { APP_LIMITS, WEBHOOK_EVENTS } from '../../server/apps.ts'
+import { commandFrom, type Options, parseOptions } from '../../server/options.ts'
+
+const refusal = (run: () => unknown): TuttiError => {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof TuttiError) return error
+    throw error
+  }
+  throw new Error('nothing was refused')
+}
+
+const served = (argv: string[], env: Record<string, string | undefined> = {}): Options => {
+  const command = commandFrom(argv, env)
+  if (command.name !== 'serve') throw new Error(`the command is ${command.name}`)
+  return command.options
+}
+
+const appsOf = (apps: unknown) => parseOptions({ apps }).apps
+
+describe('apps', () => {
+  it('have defaults; the first has no prefix, any other has its id', () => {
+    const apps = appsOf([
+      { id: '1', key: 'k1', secret: 's1' },
+      { id: '2', key: 'k2', secrets: ['new', 'old'], clientEvents: false, limits: { maxPresenceMembers: 500 } },
+    ])
+    expect(apps[0]).toEqual({
+      id: '1',
+      key: 'k1',
+      secrets: ['s1'],
+      prefix: '',
+      clientEvents: true,
+      subscriptionCount: false,
+      watchlist: false,
+      limits: APP_LIMITS,
+      webhooks: [],
+    })
+    expect(apps[1]).toMatchObject({ prefix: '2/', secrets: ['new', 'old'], clientEvents: false })
+    expect(apps[1]?.limits).toEqual({ ...APP_LIMITS, maxPresenceMembers: 500 })
+  })
+
+  it('that were parsed once can be given again', () => {
+    const apps = appsOf([{ id: '1', key: 'k', secret: 's', webhooks: [{ url: 'https://example.org/hook' }] }])
+    expect(appsOf(apps)).toEqual(apps)
+  })
+
+  it('have webhooks with all events unless some are named', () => {
+    const [app] = appsOf([
+      {
+        id: '1',
+        key: 'k',
+        secret: 's',
+        webhooks: [{ url: 'http://127.0.0.1:9/a' }, { url: 'https://b.example', events: ['cache_miss'], batch: true }],
+      },
+    ])
+    expect(app?.webhooks).toEqual([
+      { url: 'http://127.0.0.1:9/a', events: WEBHOOK_EVENTS, batch: false },
+      { url: 'https://b.example', events: ['cache_miss'], batch: true },
+    ])
+  })
+
+  const app = { id: '1', key: 'k', secret: 'hidden' }
+  it.each<[unknown, RegExp]>([
+    [{}, /Option apps is no array/],
+    [[5], /App 0 of Option apps is no object/],
+    [[{ ...app, id: 1 }], /id of app 0/],
+    [[{ ...app, key: 'a b' }], /key of app 1/],
+    [[{ id: '1', key: 'k' }], /has no such secret/],
+    [[{ ...app, secrets: ['hidden'] }], /both secret and secrets/],
+    [[{ id: '1', key: 'k', secrets: ['hidden', 'hidden2', 'hidden3'] }], /has no such secret/],
+    [[{ ...app, secret: 'hid:den' }], /has no such secret/],
+    [[{ ...app, clientEvent: true }], /"clientEvent", which there is not\. Did you mean clientEvents/],
+    [[{ ...app, clientEvents: 'yes' }], /clientEvents of app 1.* is a string/],
+    [[{ ...app, limits: { maxEventByte: 1 } }], /Did you mean maxEventBytes/],
+    [[{ ...app, limits: { maxEventBytes: -1 } }], /maxEventBytes of app 1/],
+    [[{ ...app, prefix: '/' }], /prefix of app 1/],
+    [[{ ...app, webhooks: [{ url: 'ftp://x' }] }], /url of webhook 0 of app 1/],
+    [[{ ...app, webhooks: [{ url: 'http://x', events: ['x'] }] }], /events of webhook 0/],
+    [[app, { ...app, key: 'other' }], /two apps with the id "1"/],
+    [[app, { ...app, id: '2' }], /two apps with the key "k"/],
+  ])('%j are refused, and no secret is shown', (apps, message) => {
+    const error = refusal(() => appsOf(apps))
+    expect(error.code).toBe('INVALID_OPTION')
+    expect(error.message).toMatch(message)
+    expect(`${error.message} ${error.hint}`).not.toContain('hid')
+  })
+})
+
+describe('apps on a command line', () => {
+  it('come one by one, with a second secret while they are changed', () => {
+    const { apps } = served(['--app', '1:k1:s1', '--app=2:k2:new:old'])
+    expect(apps).toMatchObject([
+      { id: '1', key: 'k1', secrets: ['s1'], prefix: '' },
+      { id: '2', key: 'k2', secrets: ['new', 'old'], prefix: '2/' },
+    ])
+  })
+
+  it('come from a file', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tutti-apps-'))
+    try {
+      const file = join(folder, 'apps.json')
+      writeFileSync(file, JSON.stringify([{ id: '7', key: 'k', secret: 's', prefix: 'shop/' }]))
+      expect(served(['--apps', file]).apps).toMatchObject([{ id: '7', prefix: 'shop/' }])
+      writeFileSync(file, '[{"secret": hidden')
+      expect(refusal(() => served(['--apps', file])).message).toMatch(/is not JSON/)
+      expect(refusal(() => served(['--apps', file])).message).not.toContain('hidden')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+    expect(refusal(() => served(['--apps', '/nowhere/apps.json'])).message).toMatch(/can't be read \(ENOENT\)/)
+  })
+
+  it('come from the environment, unless a flag gives some', () => {
+    expect(served([], { TUTTI_APPS: '1:k1:s1 2:k2:s2' }).apps.map(({ id }) => id)).toEqual(['1', '2'])
+    expect(served([], { TUTTI_APPS: '[{"id":"3","key":"k","secret":"s"}]' }).apps.map(({ id }) => id)).toEqual(['3'])
+    expect(served(['--app', '9:k:s'], { TUTTI_APPS: '1:k1:s1' }).apps.map(({ id }) => id)).toEqual(['9'])
+  })
+
+  it('have the webhook of the command line at the first app', () => {
+    const { apps } = served(['--app', '1:k:s', '--app', '2:k2:s', '--webhook', 'http://127.0.0.1:8000/hook'])
+    expect(apps.map(({ webhooks }) => webhooks.map(({ url }) => url))).toEqual([['http://127.0.0.1:8000/hook'], []])
+    expect(refusal(() => served(['--webhook', 'http://x'])).message).toMatch(/without an app/)
+  })
+
+  it.each(['1', '1:k', '1:k:', ':k:s', '1:k:s:t:u'])('are refused as %j, which is not shown', (text) => {
+    const error = refusal(() => served(['--app', text]))
+    expect(error.message).toMatch(/expected id:key:secret/)
+  })
+})
