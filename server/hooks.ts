@@ -75,20 +75,23 @@ export interface RoomCreatedHook extends RoomHook {
   readonly isNew: boolean
 }
 
-type Told<C> = (context: C) => void | Promise<void>
+/** What it returns does not count. */
+type Told<C> = (context: C) => void
 
-/** Returns something, or nothing. */
-type Asked<C, R> = ((context: C) => R | undefined | Promise<R | undefined>) | Told<C>
+/** Answers with `false`, `true` or nothing; or, with `R`, by something else. */
+type Asked<C, R = never> =
+  | ((context: C) => R | boolean | undefined | Promise<R | boolean | undefined>)
+  | ((context: C) => void | Promise<void>)
 
 /**
  * What an application may hook into, each as a function of one argument, which may be asynchronous.
  *
  *     createServer({ hooks: { join: ({ room, caller }) => mayRead(caller.header('cookie'), room) } })
  *
- * The hooks that are *asked* (`connect`, `join`, `beforeChange`, `beforeEvent`) refuse by throwing: the one action they
- * were asked about does not happen, everything else goes on. A `TuttiError` that they throw reaches the client with its
- * code, message and hint; of any other error the client hears only `FORBIDDEN`, and the log has the cause. One that
- * does not answer within `hookTimeoutSeconds` refuses with `TRY_LATER`.
+ * The hooks that are *asked* (`connect`, `join`, `beforeChange`, `beforeEvent`) refuse by returning `false` or by
+ * throwing: the one action they were asked about does not happen, everything else goes on. A `TuttiError` that they
+ * throw reaches the client with its code, message and hint; of any other error the client hears only `FORBIDDEN`, and
+ * the log has the cause. One that does not answer within `hookTimeoutSeconds` refuses with `TRY_LATER`.
  *
  * The hooks that are *told* (the others) can refuse nothing: what they throw is logged.
  *
@@ -97,16 +100,15 @@ type Asked<C, R> = ((context: C) => R | undefined | Promise<R | undefined>) | To
  */
 export interface Hooks {
   /** A WebSocket was opened, by any door. What it sends meanwhile waits. */
-  readonly connect?: Told<ConnectHook> | undefined
+  readonly connect?: Asked<ConnectHook> | undefined
   /** A connection that `connect` let in has ended, after `leave` for each of its rooms. */
   readonly disconnect?: Told<DisconnectHook> | undefined
   /**
    * Someone wants to use a room: a connection its document or its events, or a request over HTTP, which has no `leave`.
-   * Lets in by returning nothing or `true`; refuses by `false` or by throwing. Rooms of an app that need its signature
-   * are closed to all doors but Pusher's: there only `true` lets in. A caller that shows the app's secret as bearer
-   * token is let in without being asked about.
+   * Rooms of an app that need its signature are closed to all doors but Pusher's: there only `true` lets in. A caller
+   * that shows the app's secret as bearer token is let in without being asked about.
    */
-  readonly join?: Asked<JoinHook, boolean> | undefined
+  readonly join?: Asked<JoinHook> | undefined
   /** A connection that `join` let in has left the room. */
   readonly leave?: Told<LeaveHook> | undefined
   /**
@@ -114,7 +116,7 @@ export interface Hooks {
    * with the error, as for any update that can't be taken; a back end gets the error. Later frames of the same
    * connection wait, others do not.
    */
-  readonly beforeChange?: Told<BeforeChangeHook> | undefined
+  readonly beforeChange?: Asked<BeforeChangeHook> | undefined
   /** Changes of a document have been stored: they survive a crash. One call at a time for each room. */
   readonly afterChange?: Told<AfterChangeHook> | undefined
   /**

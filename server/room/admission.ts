@@ -49,7 +49,7 @@ export const createAdmission = ({ apps, isOpen, calls, hooked }: AdmissionParts)
       if (isBackEnd(room, guard, caller)) return undefined
       const isGuarded = guard !== undefined && !isOpen
       if (!calls) {
-        if (isGuarded) throw notLetIn(room, isGuarded)
+        if (isGuarded) throw notLetIn(room)
         return undefined
       }
       if (caller.door === 'http') return askToJoin(calls, { room, caller, user: undefined, isGuarded })

@@ -35,7 +35,7 @@ export const createChangeListeners = (calls: HookCalls | undefined): ChangeListe
   return {
     before:
       calls && beforeChange
-        ? (room, change) => calls.ask('beforeChange', () => beforeChange({ room, ...change }))
+        ? (room, change) => calls.permit('beforeChange', () => beforeChange({ room, ...change }))
         : undefined,
     isHeard: (room) => afterChange !== undefined || byRoom.has(room),
     relayed: (room, changes) => {

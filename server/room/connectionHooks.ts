@@ -39,7 +39,7 @@ export class ConnectionHooks {
     const { connect } = this.#calls.hooks
     if (!connect) return undefined
     try {
-      this.#connecting = this.#calls.ask('connect', () => connect({ caller: this.caller })) ?? undefined
+      this.#connecting = this.#calls.permit('connect', () => connect({ caller: this.caller }))
     } catch (error) {
       this.#isConnected = false
       throw error
@@ -128,18 +128,16 @@ interface Asked {
   readonly isGuarded: boolean
 }
 
-export const notLetIn = (room: string, isGuarded: boolean): TuttiError =>
-  new TuttiError('FORBIDDEN', `The room ${JSON.stringify(room)} is not open to this caller.`, {
-    hint: isGuarded
-      ? 'Its name needs the signature of an app: use the Pusher protocol, or send the secret as a bearer token.'
-      : 'Ask whoever runs the server.',
+export const notLetIn = (room: string): TuttiError =>
+  new TuttiError('FORBIDDEN', `The room ${JSON.stringify(room)} needs the signature of an app.`, {
+    hint: 'Use the Pusher protocol; a back end may send the secret of the app as a bearer token.',
   })
 
 /** Asks the join hook, if there is one. Throws or rejects with a TuttiError if it does not let in. */
 export const askToJoin = (calls: HookCalls, asked: Asked): Promise<void> | undefined => {
   const { join } = calls.hooks
   const judge = (answer: unknown): void => {
-    if (answer === false || (asked.isGuarded && answer !== true)) throw notLetIn(asked.room, asked.isGuarded)
+    if (asked.isGuarded && answer !== true) throw notLetIn(asked.room)
   }
   const answer = join && calls.ask('join', () => join(asked))
   if (answer instanceof Promise) return answer.then(judge)

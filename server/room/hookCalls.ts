@@ -43,6 +43,17 @@ const settled = (promise: Promise<unknown>): Promise<void> =>
     () => undefined,
   )
 
+const refusedBy = (name: HookName, cause?: unknown): TuttiError =>
+  new TuttiError('FORBIDDEN', `The hook ${name} refused this.`, {
+    hint: 'Ask whoever runs the server; a TuttiError that the hook throws tells why.',
+    cause,
+  })
+
+const accepted = <R>(name: HookName, answer: R): Exclude<R, false> => {
+  if (answer === false) throw refusedBy(name)
+  return answer as Exclude<R, false>
+}
+
 export class HookCalls {
   readonly hooks: Hooks
   readonly #timeoutSeconds: number
@@ -56,17 +67,25 @@ export class HookCalls {
   }
 
   /**
-   * Calls a hook that may refuse. What it returns at once is returned at once.
+   * Calls a hook that may refuse, by an error or by `false`. What it returns at once is returned at once.
    * @throws TuttiError, or rejects with one
    */
-  ask<R>(name: HookName, call: () => R | PromiseLike<R>): R | Promise<R> {
-    const refusal = (error: unknown): TuttiError => this.#refusal(name, error)
+  ask<R>(name: HookName, call: () => R | PromiseLike<R>): Exclude<R, false> | Promise<Exclude<R, false>> {
+    let answer: R | PromiseLike<R>
     try {
-      const answer = call()
-      return isThenable(answer) ? this.#inTime(name, answer as PromiseLike<R>, refusal) : (answer as R)
+      answer = call()
     } catch (error) {
-      throw refusal(error)
+      throw this.#refusal(name, error)
     }
+    if (!isThenable(answer)) return accepted(name, answer as R)
+    const refusal = (error: unknown): TuttiError => this.#refusal(name, error)
+    return this.#inTime(name, answer as PromiseLike<R>, refusal).then((value) => accepted(name, value))
+  }
+
+  /** Asks a hook whether something may be done: when the promise resolves, or at once. Throws or rejects if not. */
+  permit(name: HookName, call: () => unknown): Promise<void> | undefined {
+    const answer = this.ask(name, call)
+    return answer instanceof Promise ? answer.then(() => undefined) : undefined
   }
 
   /** Calls a hook that is only told. Resolves when it is done, or out of time; `undefined`: it is done. */
@@ -121,13 +140,10 @@ export class HookCalls {
     return outcome
   }
 
-  /** What an action is refused with. Only an error that is meant for the other side tells it more than that. */
+  /** What an action is refused with by an error. Only an error that is meant for the other side tells it more than that. */
   #refusal(name: HookName, error: unknown): TuttiError {
     if (error instanceof TuttiError) return error
     this.#log.warn({ hook: name, err: error }, 'hook failed')
-    return new TuttiError('FORBIDDEN', `The hook ${name} refused this.`, {
-      hint: 'The server log has the cause; throw a TuttiError in the hook to tell a client why.',
-      cause: error,
-    })
+    return refusedBy(name, error)
   }
 }

@@ -66,7 +66,9 @@ class EventContext implements BeforeEventHook {
   }
 }
 
-const replaced = (event: NewEvent, replacement: unknown): NewEvent => {
+/** What is to be published by the hook's answer; `false`: nothing. */
+const replaced = (event: NewEvent, replacement: unknown): NewEvent | false => {
+  if (replacement === false) return false
   if (typeof replacement !== 'object' || replacement === null) return event
   const { event: name = event.event, data } = replacement as EventReplacement
   const problem = eventNameProblem(name)

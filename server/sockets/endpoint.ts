@@ -47,17 +47,17 @@ export interface OwnSocket<Data = unknown> {
  */
 export interface SocketEndpoint<Data = unknown> {
   /** A connection was opened, and let in by the hook `connect`, if there is one. */
-  open?(socket: OwnSocket<Data>): void | Promise<void>
+  open?(socket: OwnSocket<Data>): void
   /**
    * A message came, in order: text as a string, binary as bytes, which belong to the application.
    */
-  message?(socket: OwnSocket<Data>, message: string | Uint8Array): void | Promise<void>
+  message?(socket: OwnSocket<Data>, message: string | Uint8Array): void
   /** What waited has been written, all or in part: there is room for more. */
-  drain?(socket: OwnSocket<Data>): void | Promise<void>
+  drain?(socket: OwnSocket<Data>): void
   /** A published message was left out for this connection, since too much waits for it already. */
-  missed?(socket: OwnSocket<Data>): void | Promise<void>
+  missed?(socket: OwnSocket<Data>): void
   /** The connection has ended, with this close code; 1006: it broke. */
-  close?(socket: OwnSocket<Data>, code: number, reason: string): void | Promise<void>
+  close?(socket: OwnSocket<Data>, code: number, reason: string): void
   /** Largest message, in bytes; a larger one closes its connection with 4413. Default and at most `maxMessageBytes`. */
   readonly maxMessageBytes?: number | undefined
 }

@@ -140,7 +140,7 @@ describe('connect', () => {
   test('that does not answer in time refuses for now, and nobody else waits', async () => {
     const { url } = await startServer({
       hookTimeoutSeconds: 1,
-      hooks: { connect: ({ caller }) => (caller.path === '/hang' ? new Promise(() => undefined) : undefined) },
+      hooks: { connect: ({ caller }) => (caller.path === '/hang' ? createGate().promise : undefined) },
     })
     const a = await WireClient.join(`${url}/hang`)
     const b = await WireClient.join(`${url}/room`)
@@ -148,6 +148,30 @@ describe('connect', () => {
     expect(a.closed).toBeUndefined()
     await a.untilClosed()
     expect(a.closed).toEqual({ code: 1013, reason: 'The hook connect gave no answer within 1 s.' })
+  })
+})
+
+describe('a hook that is asked', () => {
+  test('refuses by false as well, at once or later', async () => {
+    const { url, server } = await startServer({
+      hooks: {
+        connect: ({ caller }) => caller.query !== 'stranger',
+        beforeChange: async ({ caller }) => caller?.query !== 'reader',
+        beforeEvent: ({ event }) => (event === 'no' ? false : undefined),
+      },
+    })
+    const a = await WireClient.join(`${url}/room?stranger`)
+    await a.untilClosed()
+    expect(a.closed).toEqual({ code: 4403, reason: 'The hook connect refused this.' })
+    const b = await WireClient.join(`${url}/room?reader`)
+    await b.synced()
+    b.edit(setTitle('mine'))
+    await b.untilClosed()
+    expect(b.closed).toEqual({ code: 4403, reason: 'The hook beforeChange refused this.' })
+    expect(await refused(server.room('room').trigger('no'))).toMatchObject({ code: 'FORBIDDEN' })
+    expect(await server.room('room').trigger('yes')).toMatchObject({ offset: 1 })
+    await server.room('room').edit(setTitle('the server’s'))
+    expect(await server.room('room').read(titleOf)).toBe('the server’s')
   })
 })
 
