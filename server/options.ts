@@ -162,9 +162,9 @@ type Name = keyof typeof LIST
 /** The apps, which are more than one value: one option of `createServer`, three flags. */
 const APPS = {
   env: 'TUTTI_APPS',
-  meaning: 'Pusher apps: an array, on the command line the name of a JSON file with it.',
-  variable: 'In `TUTTI_APPS` the array itself, or `id:key:secret`, more of them after a space.',
-  app: 'One app; may be given more than once. A second secret may follow, while they are changed.',
+  meaning: 'Pusher apps, an array; on the command line a JSON file with it.',
+  variable: 'The variable holds the array, or `id:key:secret …`.',
+  app: 'One app; repeatable. A second secret may follow while they are changed.',
   webhook: 'Post all news of the first app to this address.',
 }
 const APP_FLAGS = { apps: '<file>', app: '<id:key:secret>', webhook: '<url>' }
