@@ -13,8 +13,8 @@ export interface NetParts {
   readonly host: string
   readonly port: number
   readonly limits: WebSocketParts['limits'] & { readonly maxBodyBytes: number }
-  /** The door that a WebSocket to this raw path comes in by. */
-  doorOf(path: string): Door
+  /** The door that a WebSocket to this raw path and query comes in by. */
+  doorOf(path: string, query: string): Door
   answer(request: ApiRequest): Promise<ApiResponse>
   errorAnswer(error: TuttiError): ApiResponse
 }

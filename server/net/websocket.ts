@@ -5,8 +5,8 @@ import type { Door, Handshake } from '../contracts.ts'
 import { type NativeSocket, NetSocket, type SocketFacts, type SocketsById } from './socket.ts'
 
 export interface WebSocketParts {
-  /** The door for a raw path. */
-  doorOf(path: string): Door
+  /** The door for a raw path and query. */
+  doorOf(path: string, query: string): Door
   readonly sockets: Set<NetSocket>
   readonly byId: SocketsById
   readonly limits: {
@@ -75,7 +75,7 @@ export const webSockets = (parts: WebSocketParts): uWS.WebSocketBehavior<SocketF
     upgrade: (res, req, context) => {
       // A refused upgrade would be retried for ever: accept, then close.
       const handshake = handshakeOf(res, req)
-      const door = parts.doorOf(handshake.path)
+      const door = parts.doorOf(handshake.path, handshake.query)
       const facts: SocketFacts = { door, handshake, socket: undefined, connection: undefined, ended: undefined }
       // One of the offered sub-protocols has to be echoed, or clients that offered any break off.
       const protocol = req.getHeader('sec-websocket-protocol').split(',')[0]?.trim() ?? ''

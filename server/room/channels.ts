@@ -51,6 +51,9 @@ export interface Channels {
   close(): void
 }
 
+const hearsOfPeople = ({ occupied, vacated, joined, left }: ChannelObserver): boolean =>
+  occupied !== undefined || vacated !== undefined || joined !== undefined || left !== undefined
+
 export const createChannels = ({ publisher, ordered, present, limits }: ChannelsParts): Channels => {
   const channelLimits = {
     maxEvents: limits.eventHistoryCount,
@@ -61,6 +64,8 @@ export const createChannels = ({ publisher, ordered, present, limits }: Channels
   /** Channels with a history, the one published to least recently first. */
   const byUse = new Set<Channel>()
   const observers = new Set<ChannelObserver>()
+  /** Those who want to hear of people, in whatever room. */
+  let peopleObservers = 0
   let historyBytes = 0
   let isClosed = false
 
@@ -115,11 +120,13 @@ export const createChannels = ({ publisher, ordered, present, limits }: Channels
     trigger: ordered?.(publish) ?? publish,
     observe: (observer) => {
       observers.add(observer)
+      const ofPeople = hearsOfPeople(observer) ? 1 : 0
+      peopleObservers += ofPeople
       return () => {
-        observers.delete(observer)
+        if (observers.delete(observer)) peopleObservers -= ofPeople
       }
     },
-    peopleOf: (room) => (observers.size > 0 ? open(room) : channels.get(room))?.people,
+    peopleOf: (room) => (peopleObservers > 0 ? open(room) : channels.get(room))?.people,
     forget: (room) => {
       const channel = channels.get(room)
       while (channel?.dropOldest());

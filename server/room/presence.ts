@@ -8,17 +8,23 @@
  *     than the last one known: a re-rolled Y.Doc, or a tab that forwards its neighbour's entry over BroadcastChannel
  *     before the neighbour's own socket opens. A declaration outranks an adoption.
  *  3. Everything else is an echo (stock clients send back each remote change they receive) and is dropped unparsed.
+ *
+ * Who is here by another door is *hosted*: shown by the room itself, under a client id that nobody else has.
  */
+import { randomInt } from 'node:crypto'
 import { type AwarenessEntry, checkState, isNullState } from '../protocol/awareness.ts'
 
 /** Clocks of members that left, so that an echo does not revive them: as many ids as are remembered. */
 const REMEMBERED_CLOCKS = 1024
+/** Yjs client ids have 32 bits. */
+const CLIENT_ID_BOUND = 2 ** 32
 
 interface Member<Owner> {
   clock: number
   /** JSON of the state; `null` where the member is known but shows nothing. */
   state: string | null
-  owner: Owner
+  /** `undefined`: it is hosted. */
+  owner: Owner | undefined
   declared: boolean
 }
 
@@ -69,6 +75,7 @@ export class Presence<Owner extends object> {
     const member = this.#members.get(entry.client)
     if (member) {
       if (member.owner === owner) return { outcome: 'owned' }
+      if (member.owner === undefined) return { outcome: 'echo' }
       if (!declares) return { outcome: 'echo' }
       return member.declared ? { outcome: 'taken', owner: member.owner } : { outcome: 'free' }
     }
@@ -95,7 +102,7 @@ export class Presence<Owner extends object> {
    */
   apply(entry: AwarenessEntry, maxBytes: number): void {
     const member = this.#members.get(entry.client)
-    if (!member) return
+    if (!member?.owner) return
     const isNull = isNullState(entry)
     const isNews = entry.clock > member.clock || (entry.clock === member.clock && isNull && member.state !== null)
     if (!isNews) return
@@ -119,6 +126,34 @@ export class Presence<Owner extends object> {
       this.#changed.add(client)
       this.#parts.hidden(client, hasBroken)
     }
+  }
+
+  /** Shows someone who is here by another door, until `dismiss`. @returns the client id */
+  host(state: string): number {
+    let client: number
+    do client = randomInt(CLIENT_ID_BOUND)
+    while (this.#members.has(client) || this.#clocks.has(client))
+    this.#members.set(client, { clock: 1, state, owner: undefined, declared: true })
+    this.#changed.add(client)
+    return client
+  }
+
+  /** Shows hosted ones again, as they are: clients drop what is not renewed for 30 s. */
+  renew(clients: Iterable<number>): void {
+    for (const client of clients) {
+      const member = this.#members.get(client)
+      if (!member) continue
+      member.clock++
+      this.#changed.add(client)
+    }
+  }
+
+  dismiss(client: number): void {
+    const member = this.#members.get(client)
+    if (!member) return
+    this.#members.delete(client)
+    this.#remember(client, member.clock)
+    this.#changed.add(client)
   }
 
   /** What changed since the last call, one entry per client, for one frame to everyone. */

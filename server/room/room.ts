@@ -45,6 +45,9 @@ import { personOf } from './person.ts'
 import { Presence } from './presence.ts'
 import { Session } from './session.ts'
 
+/** y-protocols drops an entry that was not renewed for 30 s; its clients renew their own after half of that. */
+const HOSTED_RENEWAL_MS = 15_000
+
 /** Frames of one session that may wait, for the room to load or for an earlier frame: this many message limits. */
 const QUEUE_FACTOR = 4
 
@@ -115,6 +118,10 @@ export class Room {
   #waiters: Waiter[] = []
   /** Uses by the back end that keep it loaded. */
   #holds = 0
+  /** Who is shown in awareness without a session, by client id, with whom to tell that the room is closed. */
+  readonly #hosted = new Map<number, () => void>()
+  /** When the hosted were last shown, in ms of `Date.now()`. */
+  #hostedShownAt = 0
   #flushScheduled = false
   /** Where a session that misses frames of this loop turn has to go on; see `#relay`. */
   #turnStart: LogPosition = { seq: 0, generation: 0 }
@@ -153,7 +160,7 @@ export class Room {
   }
 
   get isIdle(): boolean {
-    return this.#sessions.size === 0 && this.#holds === 0
+    return this.#sessions.size === 0 && this.#holds === 0 && this.#hosted.size === 0
   }
 
   /** Nothing would be lost if it were forgotten now. */
@@ -249,6 +256,35 @@ export class Room {
     this.#publish(KEEPALIVE)
   }
 
+  /**
+   * Shows someone in awareness who is here by another door; the room stays loaded meanwhile. They are not told of to
+   * the room's people: that is up to their door.
+   * @param closed called if the room is closed before that ends; it shows nobody any more
+   * @returns the function that ends it
+   * @throws TuttiError what the room was closed with
+   */
+  host(state: object, closed: () => void): () => void {
+    if (this.#state.phase === 'closed') throw this.#state.error
+    const client = this.#presence.host(JSON.stringify(state))
+    this.#hosted.set(client, closed)
+    this.#parts.idleChanged(this, false)
+    this.#scheduleFlush()
+    return () => {
+      if (!this.#hosted.delete(client)) return
+      this.#presence.dismiss(client)
+      this.#scheduleFlush()
+      if (this.isIdle) this.#becameIdle()
+    }
+  }
+
+  /** Shows the hosted again if it is time and there is someone to see them. */
+  renewHosted(now: number): void {
+    if (this.#hosted.size === 0 || this.#sessions.size === 0 || now - this.#hostedShownAt < HOSTED_RENEWAL_MS) return
+    this.#hostedShownAt = now
+    this.#presence.renew(this.#hosted.keys())
+    this.#scheduleFlush()
+  }
+
   // --- The back end ---------------------------------------------------------------------------------------------
 
   /** Calls `fn` with the up-to-date document, which it must not change or keep; `undefined` if there is no content. */
@@ -325,6 +361,9 @@ export class Room {
     for (const session of [...this.#sessions]) this.#refuse(session, error)
     for (const waiter of this.#waiters) waiter.reject(error)
     this.#waiters = []
+    const hosted = [...this.#hosted.values()]
+    this.#hosted.clear()
+    for (const closed of hosted) closed()
   }
 
   // --- Inside ---------------------------------------------------------------------------------------------------

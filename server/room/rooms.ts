@@ -185,7 +185,9 @@ export const createRooms = (parts: RoomsParts): Rooms => {
 
   const keepAlive = (now: number): void => {
     for (const room of rooms.values()) {
-      if (!idle.has(room) && now - room.lastPublished >= KEEPALIVE_MS) room.keepAlive()
+      if (idle.has(room)) continue
+      room.renewHosted(now)
+      if (now - room.lastPublished >= KEEPALIVE_MS) room.keepAlive()
     }
   }
 

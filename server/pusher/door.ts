@@ -1,0 +1,205 @@
+/** Door 2: `ws://host/app/<key>`, the Pusher Channels protocol. One door for each app. */
+import { TuttiError } from '../../lib/errors.ts'
+import type { App, Apps } from '../apps.ts'
+import type { Connection, Door, Handshake, Logger, Publisher, Socket } from '../contracts.ts'
+import { kindOf } from '../protocol/pusherName.ts'
+import { callerOf } from '../room/caller.ts'
+import type { Audience, ChannelObserver } from '../room/channel.ts'
+import type { Channels } from '../room/channels.ts'
+import { enter } from '../room/entrance.ts'
+import type { HookedConnections } from '../room/hookedConnections.ts'
+import type { Rooms } from '../room/rooms.ts'
+import { createAudience, textOf } from './audience.ts'
+import { EventCache } from './cache.ts'
+import { PusherConnection, type PusherConnectionParts } from './connection.ts'
+import type { PusherDoor, PusherNews } from './contracts.ts'
+import { type HandshakeProblem, keyOf, pathProblem, protocolProblem, tellsProtocol } from './handshake.ts'
+import { Recoveries } from './recoveries.ts'
+import { CLOSE, closeCodeOf } from './refusal.ts'
+import { createSubscriptionCounts } from './subscriptionCounts.ts'
+import { Users, userRoomOf } from './users.ts'
+
+export interface PusherDoorParts {
+  readonly apps: Pick<Apps, 'all' | 'byKey'>
+  readonly channels: Pick<Channels, 'open' | 'find' | 'trigger' | 'observe'>
+  readonly rooms: Pick<Rooms, 'open'>
+  readonly publisher: Publisher
+  readonly log: Logger
+  readonly limits: {
+    readonly maxMessageBytes: number
+    readonly maxRoomsPerConnection: number
+    readonly maxBackpressureBytes: number
+    readonly leaveGraceSeconds: number
+    readonly eventHistorySeconds: number
+  }
+  /** `undefined`: the server has no hooks. */
+  readonly hooked?: HookedConnections | undefined
+}
+
+/** A client's message beside the data of an event: names, signatures, what is told of a user. */
+const FRAME_EXTRA_BYTES = 64 * 1024
+/** Bytes that one byte of text may take in JSON: `\\u001f`. */
+const MAX_JSON_BYTES = 6
+
+const nothing = (): void => undefined
+
+/** A connection that is being refused. */
+const REFUSED: Connection = { receive: nothing, missed: nothing, drained: nothing, ponged: nothing, left: nothing }
+
+/** Not in this turn: the caller may be inside a callback of the very socket. */
+const closeSoon = (socket: Socket, { code, reason }: HandshakeProblem): Connection => {
+  setImmediate(() => socket.close(code, reason))
+  return REFUSED
+}
+
+interface AppParts {
+  readonly app: App
+  readonly audience: Audience
+  readonly users: Users
+  readonly door: Door
+}
+
+export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
+  const { apps, channels, rooms, publisher, log, limits, hooked } = parts
+  const cache = new EventCache()
+  const recoveries = new Recoveries(limits.eventHistorySeconds * 1000)
+  const news = new Set<PusherNews>()
+  const connections = new Map<string, PusherConnection>()
+
+  const refuse = (socket: Socket, error: TuttiError): void => {
+    closeSoon(socket, { code: closeCodeOf(error), reason: error.message })
+  }
+  const refuseFor = (socket: Socket, error: unknown): void => {
+    if (!(error instanceof TuttiError)) log.error({ err: error }, 'connection failed')
+    refuse(
+      socket,
+      error instanceof TuttiError ? error : new TuttiError('INTERNAL', 'The server failed on this connection.'),
+    )
+  }
+  const goingAway = { code: CLOSE.goingAway, reason: 'The server is stopping.' }
+
+  const doorOf = (connectionParts: PusherConnectionParts): Door => {
+    const open = (socket: Socket, handshake: Handshake): Connection => {
+      const problem = protocolProblem(handshake.query)
+      if (problem) return closeSoon(socket, problem)
+      const hooks = hooked?.open(callerOf('pusher', handshake, socket))
+      return enter({
+        hooked,
+        hooks,
+        maxBytes: connectionParts.limits.maxFrameBytes,
+        ask: () => hooks?.connect(),
+        open: () => {
+          const connection = new PusherConnection(connectionParts, socket, hooks)
+          connections.set(socket.id, connection)
+          return connection
+        },
+        refuse: (error) => refuseFor(socket, error),
+      })
+    }
+    return { open, refuse, goingAway }
+  }
+
+  const createApp = (app: App): AppParts => {
+    const audience = createAudience({
+      prefix: app.prefix,
+      excepted: (socketId, room, offset) => connections.get(socketId)?.excepted(room, offset),
+    })
+    const users = new Users({ app, publisher, graceMs: limits.leaveGraceSeconds * 1000 })
+    const maxFrameBytes = Math.min(
+      limits.maxMessageBytes,
+      app.limits.maxEventBytes * MAX_JSON_BYTES + FRAME_EXTRA_BYTES,
+    )
+    const door = doorOf({
+      app,
+      audience,
+      users,
+      channels,
+      rooms,
+      cache,
+      recoveries,
+      log,
+      limits: { ...limits, maxFrameBytes },
+      cacheMissed: (channel) => {
+        for (const observing of news) observing.cacheMiss?.(app, channel)
+      },
+      closed: ({ socket }) => connections.delete(socket.id),
+    })
+    return { app, audience, users, door }
+  }
+
+  const byApp = new Map(apps.all.map((app) => [app, createApp(app)]))
+  const partsOf = (app: App): AppParts => {
+    const found = byApp.get(app)
+    if (!found) throw new Error('an app of another server')
+    return found
+  }
+
+  /** Those who told a protocol but no key of an app: what they want is clear, and what is wrong can be said. */
+  const strangers: Door = {
+    open: (socket, { path }) => closeSoon(socket, pathProblem(keyOf(path) ?? '')),
+    refuse,
+    goingAway,
+  }
+
+  const counting = [...byApp.values()].filter(({ app }) => app.subscriptionCount)
+  const counts = createSubscriptionCounts(counting)
+
+  const observer: ChannelObserver = {
+    published: ({ name: room }, event) => {
+      if (event.from === 'server') {
+        if (room.includes('cache-') && apps.all.some((app) => isCache(app, room))) cache.put(room, event)
+        return
+      }
+      if (news.size === 0 || !event.event.startsWith('client-')) return
+      for (const app of apps.all) {
+        if (!room.startsWith(app.prefix)) continue
+        const channel = room.slice(app.prefix.length)
+        const { isPrivate, isPresence } = kindOf(channel)
+        if (!isPrivate) continue
+        const userId = isPresence ? event.userId : undefined
+        for (const observing of news) {
+          observing.clientEvent?.(app, channel, event.event, textOf(event.body), event.except ?? '', userId)
+        }
+      }
+    },
+    ...(counting.length > 0 ? { counted: counts.counted } : {}),
+  }
+  const endObserving = apps.all.length > 0 ? channels.observe(observer) : nothing
+
+  return {
+    door: (path, query) => {
+      if (apps.all.length === 0) return undefined
+      const key = keyOf(path)
+      if (key === undefined) return undefined
+      const app = apps.byKey(key)
+      if (app) return partsOf(app).door
+      return tellsProtocol(query) ? strangers : undefined
+    },
+    users: {
+      idsOf: (app) => partsOf(app).users.ids(),
+      terminate: (app, userId) =>
+        partsOf(app).users.terminate(userId, CLOSE.unauthorised, 'The application ended the connections of this user.'),
+      sendToUser: (app, userId, { event, body }) =>
+        channels.trigger(userRoomOf(app, userId), { event, body, from: 'server' }),
+    },
+    cacheOf: (app, channel) => {
+      const cached = cache.get(`${app.prefix}${channel}`)
+      return cached && { data: textOf(cached.event.body), ttl: Math.ceil(cached.ttlMs / 1000) }
+    },
+    subscriptionCount: (app, channel) => channels.find(`${app.prefix}${channel}`)?.subscribers ?? 0,
+    observe: (observing) => {
+      news.add(observing)
+      return () => {
+        news.delete(observing)
+      }
+    },
+    close: () => {
+      endObserving()
+      counts.close()
+      for (const { users } of byApp.values()) users.close()
+    },
+  }
+}
+
+const isCache = ({ prefix }: App, room: string): boolean =>
+  room.startsWith(prefix) && kindOf(room.slice(prefix.length)).isCache
