@@ -1,0 +1,65 @@
+/** What the tests of webhooks start: an app, its webhooks, receivers; all of it ends after the test. */
+import { afterEach } from 'vitest'
+import { APP_LIMITS, type App, WEBHOOK_EVENTS, type Webhook } from '../../server/apps.ts'
+import { createMemoryJournal } from '../../server/storage/memoryJournal.ts'
+import { openWebhooks, type Webhooks, type WebhooksParts } from '../../server/webhooks/webhooks.ts'
+import { ManualClock } from './manualClock.ts'
+import { createMemoryLog, type MemoryLog } from './memoryLog.ts'
+import { startReceiver, type WebhookReceiver } from './webhookReceiver.ts'
+
+const closing: (() => Promise<void>)[] = []
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+export const receiver = async (port?: number): Promise<WebhookReceiver> => {
+  const started = await startReceiver(port)
+  closing.push(started.close)
+  return started
+}
+
+export const hook = (url: string, more: Partial<Webhook> = {}): Webhook => ({
+  url,
+  events: WEBHOOK_EVENTS,
+  batch: false,
+  ...more,
+})
+
+export const appWith = (...webhooks: Webhook[]): App => ({
+  id: '3',
+  key: '278d425bdf160c739803',
+  secrets: ['7ad3773142a6692b25b8'],
+  prefix: '',
+  clientEvents: true,
+  subscriptionCount: false,
+  watchlist: false,
+  limits: APP_LIMITS,
+  webhooks,
+})
+
+export interface Started {
+  readonly webhooks: Webhooks
+  readonly clock: ManualClock
+  readonly log: MemoryLog
+  /** Tells of a client event in a channel: the simplest news. */
+  tell(channel: string, event: string | number): void
+}
+
+/** Webhooks of one app; their time stands still, their chance is 1/2. */
+export const start = async (app: App, parts: Partial<WebhooksParts> = {}): Promise<Started> => {
+  const [clock, log] = [new ManualClock(), createMemoryLog()]
+  const webhooks = await openWebhooks({
+    apps: [app],
+    journal: createMemoryJournal(),
+    log,
+    limits: { webhookQueueEvents: 10_000, webhookQueueBytes: 64 * 1024 * 1024 },
+    clock,
+    random: () => 0.5,
+    ...parts,
+  })
+  closing.push(webhooks.close)
+  const tell = (channel: string, event: string | number): void =>
+    webhooks.clientEvent(app, channel, String(event), '"data"', '1.2', undefined)
+  return { webhooks, clock, log, tell }
+}
