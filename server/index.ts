@@ -173,6 +173,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
   })
   const roomDoor = createRoomDoor({ openRoom: rooms.open, refusals, limits: options, log: logger, admission, hooked })
   const pusher = createPusherDoor({ apps, channels, rooms, publisher, log: logger, limits: options, hooked })
+  if (webhooks) pusher.observe(webhooks)
   const endpointOf = createEndpoints({ endpoints: sockets, publisher, refusals, limits: options, log: logger, hooked })
   const api = createApi({ documents: rooms, log: logger, ready: () => isReady, ...files })
 
