@@ -63,6 +63,8 @@ export const ERRORS = {
   UNSUPPORTED_TYPE: { status: 415 },
   /** A patch that is not an object, or names a place that cannot take it. */
   INVALID_PATCH: { status: 422 },
+  /** An `Idempotency-Key` that stands for another request. */
+  KEY_REUSED: { status: 422 },
   INTERNAL: { close: 1011, status: 500, retryable: true },
 
   // Server start and storage.

@@ -5,7 +5,17 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
@@ -23,6 +33,7 @@ const compile = () => {
   const fresh = join(DIST, `.fresh-${process.pid}`)
   try {
     run('typescript', 'tsc', ['-p', 'tsconfig.build.json', '--outDir', fresh])
+    copyFileSync(join(ROOT, 'server/api/openapi.json'), join(fresh, 'server/api/openapi.json'))
     for (const folder of ['lib', 'server']) {
       rmSync(join(DIST, folder), { recursive: true, force: true })
       renameSync(join(fresh, folder), join(DIST, folder))
@@ -37,7 +48,7 @@ const PARTS = [
   {
     name: 'lib and server',
     sources: ['lib', 'server', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
-    results: ['dist/lib/index.js', 'dist/server/main.js'],
+    results: ['dist/lib/index.js', 'dist/server/main.js', 'dist/server/api/openapi.json'],
     make: compile,
   },
   {

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { errorResponse } from './api/errorResponse.ts'
+import { readOpenApi } from './api/openApi.ts'
 import { createApi } from './api/router.ts'
 import { createStaticFiles, type StaticFiles } from './api/staticFiles.ts'
 import { type Apps, createApps } from './apps.ts'
@@ -119,6 +120,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
   checkEndpoints(sockets, options.maxMessageBytes)
   const logger = givenLogger ?? createLog({ level: options.logLevel })
   const files = await demoFiles(options)
+  const openApi = await readOpenApi()
   const apps = createApps(options.apps)
   const storage = givenStorage ?? (await openStorage(options))
   let webhooks: Webhooks | undefined
@@ -175,7 +177,18 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
   const pusher = createPusherDoor({ apps, channels, rooms, publisher, log: logger, limits: options, hooked })
   if (webhooks) pusher.observe(webhooks)
   const endpointOf = createEndpoints({ endpoints: sockets, publisher, refusals, limits: options, log: logger, hooked })
-  const api = createApi({ documents: rooms, log: logger, ready: () => isReady, ...files })
+  const api = createApi({
+    documents: rooms,
+    rooms,
+    channels,
+    membersOf: (name) => room(name).members(),
+    admission,
+    limits: options,
+    log: logger,
+    openApi,
+    ready: () => isReady,
+    ...files,
+  })
 
   const release = async (): Promise<void> => {
     // Changes about which a hook is being asked are taken in yet, or refused.

@@ -7,6 +7,13 @@ const RETRY_AFTER = 1
 /** HTTP status of an error's code; 500 for one that has none. */
 export const statusOf = (error: TuttiError): number => meaningOf(error.code).status ?? 500
 
+/** An error as callers of the HTTP door see it. */
+export const errorBody = ({ code, message, hint }: TuttiError): { code: string; message: string; hint: string } => ({
+  code,
+  message,
+  hint,
+})
+
 /** The answer to a request that was refused: `{ code, message, hint }` as JSON, under the status of the code. */
 export const errorResponse = (error: TuttiError, headers: Readonly<Record<string, string>> = {}): ApiResponse => {
   const status = statusOf(error)
@@ -19,7 +26,7 @@ export const errorResponse = (error: TuttiError, headers: Readonly<Record<string
       ...(status === 503 ? { 'retry-after': String(RETRY_AFTER) } : {}),
       ...headers,
     },
-    body: `${JSON.stringify({ code: error.code, message: error.message, hint: error.hint })}\n`,
+    body: `${JSON.stringify(errorBody(error))}\n`,
   }
 }
 

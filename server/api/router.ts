@@ -1,12 +1,18 @@
-import { TuttiError } from '../../lib/errors.ts'
 import type { ApiRequest, ApiResponse, Logger } from '../contracts.ts'
-import { errorResponse, failureResponse } from './errorResponse.ts'
+import { answerBatch } from './batch.ts'
+import { failureResponse } from './errorResponse.ts'
+import { createIdempotency } from './idempotency.ts'
+import { JSON_TYPE } from './jsonResponse.ts'
+import { answerPusher } from './pusher/route.ts'
 import type { RoomDoorParts } from './rooms/resource.ts'
-import { matchRoom } from './rooms/route.ts'
+import { createRoomRoutes } from './rooms/routes.ts'
+import { answerRoute, READ_METHODS, type Route } from './route.ts'
 import type { StaticFiles } from './staticFiles.ts'
 
 export interface ApiParts extends RoomDoorParts {
   readonly log: Logger
+  /** The OpenAPI file, as text. */
+  readonly openApi: string
   /** Whether new connections and requests are taken; `false` once the server is stopping. */
   ready(): boolean
   /** Files under `/`, for paths that are nothing else. */
@@ -19,32 +25,28 @@ export interface ApiParts extends RoomDoorParts {
  */
 export type Api = (request: ApiRequest) => Promise<ApiResponse>
 
-const stateResponse = (status: number, state: string): ApiResponse => ({
+const jsonText = (status: number, body: string): ApiResponse => ({
   status,
-  headers: { 'content-type': 'application/json', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' },
-  body: `${JSON.stringify({ status: state })}\n`,
+  headers: { 'content-type': JSON_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' },
+  body,
 })
 
-interface Route {
-  readonly methods: readonly string[]
-  answer(request: ApiRequest): ApiResponse | Promise<ApiResponse>
-}
+const stateResponse = (status: number, state: string): ApiResponse =>
+  jsonText(status, `${JSON.stringify({ status: state })}\n`)
 
-const READ_METHODS = ['GET', 'HEAD']
-
-const matchState = (path: string, ready: () => boolean): Route | undefined => {
-  if (path === '/health') return { methods: READ_METHODS, answer: () => stateResponse(200, 'ok') }
-  if (path !== '/ready') return undefined
-  const answer = (): ApiResponse => (ready() ? stateResponse(200, 'ready') : stateResponse(503, 'stopping'))
-  return { methods: READ_METHODS, answer }
-}
-
-const matchRooms = (path: string, parts: RoomDoorParts): Route | undefined => {
-  const route = matchRoom(path)
-  if (route === undefined) return undefined
-  const { methods } = route
-  return { methods: Object.keys(methods), answer: (request) => methods[request.method]!(parts, route, request) }
-}
+/** The routes that stand for themselves, by path. */
+const fixedRoutes = ({ openApi, ready }: ApiParts): ReadonlyMap<string, Route> =>
+  new Map<string, Route>([
+    ['/health', { methods: READ_METHODS, answer: () => stateResponse(200, 'ok') }],
+    [
+      '/ready',
+      {
+        methods: READ_METHODS,
+        answer: () => (ready() ? stateResponse(200, 'ready') : stateResponse(503, 'stopping')),
+      },
+    ],
+    ['/openapi.json', { methods: READ_METHODS, answer: () => jsonText(200, openApi) }],
+  ])
 
 const matchFile = (path: string, files: StaticFiles | undefined): Route | undefined => {
   const file = files?.find(path)
@@ -52,24 +54,27 @@ const matchFile = (path: string, files: StaticFiles | undefined): Route | undefi
 }
 
 /**
- * The HTTP doors as one function: `/rooms/<room>/document`, `/health`, `/ready` and static files. There are no CORS
- * headers: this door is for back ends, and a page of another origin must not read rooms with its visitor's network.
+ * The HTTP doors as one function: `/rooms`, `/batch`, `/openapi.json`, `/health`, `/ready` and static files. There are
+ * no CORS headers: this door is for back ends, and a page of another origin must not read rooms with its visitor's
+ * network.
  */
 export const createApi = (parts: ApiParts): Api => {
-  const { log, ready, staticFiles } = parts
+  const { log, pusher, staticFiles } = parts
+  const fixed = fixedRoutes(parts)
+  const idempotency = createIdempotency()
+  const matchRooms = createRoomRoutes(parts, idempotency)
+  const batch: Route = {
+    methods: ['POST'],
+    answer: (request) => idempotency.answer(request, () => answerBatch(request, matchRooms, log)),
+  }
+
   const answer = async (request: ApiRequest): Promise<ApiResponse> => {
-    const { method, path } = request
-    const route = matchState(path, ready) ?? matchRooms(path, parts) ?? matchFile(path, staticFiles)
-    if (route === undefined) {
-      const hint = 'There is /rooms/<room>/document, /health and /ready.'
-      return errorResponse(new TuttiError('NOT_FOUND', 'There is nothing under this path.', { hint }))
-    }
-    if (!route.methods.includes(method)) {
-      const allow = route.methods.join(', ')
-      const message = `The method ${method} is not known here; expected ${route.methods.join(' or ')}.`
-      return errorResponse(new TuttiError('METHOD_NOT_ALLOWED', message, { hint: `Use ${allow}.` }), { allow })
-    }
-    return route.answer(request)
+    const { path } = request
+    const byPusher = pusher && answerPusher(pusher, request)
+    if (byPusher) return byPusher
+    const route =
+      fixed.get(path) ?? (path === '/batch' ? batch : undefined) ?? matchRooms(path) ?? matchFile(path, staticFiles)
+    return answerRoute(route, request)
   }
   return async (request) => {
     try {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createApi } from '../../server/api/router.ts'
 import { createStaticFiles, type StaticFiles } from '../../server/api/staticFiles.ts'
 import type { ApiResponse } from '../../server/contracts.ts'
+import { createEmptyParts } from './apiParts.ts'
 
 const SCRIPT = `const text = ${JSON.stringify('Tutti '.repeat(500))}\n`
 let parent: string
@@ -102,13 +103,14 @@ describe('static files', () => {
 
   it('answer GET and HEAD only, and never stand before a room', async () => {
     const api = createApi({
+      ...createEmptyParts(),
       documents: { read: async () => undefined, edit: () => Promise.reject(new Error('not asked for')) },
       log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
       ready: () => true,
       staticFiles: files,
     })
     const ask = (method: string, path: string): Promise<ApiResponse> =>
-      api({ method, path, query: '', header: () => '', body: new Uint8Array() })
+      api({ method, path, query: '', address: '', header: () => '', body: new Uint8Array() })
     expect((await ask('GET', '/')).status).toBe(200)
     expect((await ask('HEAD', '/tiny.css')).status).toBe(200)
     expect(await ask('POST', '/')).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } })

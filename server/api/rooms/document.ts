@@ -37,7 +37,7 @@ const readDocument: Answer = async ({ documents }, { room }, request): Promise<A
   return { status: 200, headers: { ...okHeaders(type), vary: 'Accept' }, body }
 }
 
-const patchDocument: Answer = async ({ documents }, { room }, request): Promise<ApiResponse> => {
+const patchDocument: Answer = async ({ documents }, { room, caller }, request): Promise<ApiResponse> => {
   try {
     checkBodyType(request, [PATCH_TYPE])
   } catch (error) {
@@ -46,7 +46,7 @@ const patchDocument: Answer = async ({ documents }, { room }, request): Promise<
   }
   const texts = textPaths(request.query)
   const patch = parseJsonBody(request.body, 'a JSON object', '{"title": "New"}')
-  const { changed } = await documents.edit(room, (doc) => applyMergePatch(doc, patch, { texts }))
+  const { changed } = await documents.edit(room, (doc) => applyMergePatch(doc, patch, { texts }), { caller })
   return jsonResponse({ changed })
 }
 

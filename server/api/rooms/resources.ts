@@ -1,11 +1,18 @@
 /** The one list of what can be asked of a room: by the words after its name, then by method. */
 import { documentMethods } from './document.ts'
+import { eventMethods } from './events.ts'
+import { presenceMethods } from './presence.ts'
 import type { Methods } from './resource.ts'
+import { roomMethods } from './wholeRoom.ts'
 
 /**
- * By the raw segments behind the room's name: a word, and a `*` for each segment that may be anything. The first that
- * fits is taken, so the order counts: `document/*` before `events`, or no root of a document could be called "events".
+ * By the raw segments behind the room's name: a word, and a `*` for each segment that may be anything; the empty
+ * pattern is the room itself. The first that fits is taken, so the order counts: `document/*` before `events`, or no
+ * root of a document could be called "events".
  */
 export const RESOURCES: Readonly<Record<string, Methods>> = {
   document: documentMethods,
+  events: eventMethods,
+  presence: presenceMethods,
+  '': roomMethods,
 }

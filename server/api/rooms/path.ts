@@ -32,7 +32,7 @@ const PATTERNS = Object.entries(RESOURCES).map(([pattern, methods]) => ({
   methods,
 }))
 
-export interface RoomRoute extends RoomTarget {
+export interface RoomRoute extends Pick<RoomTarget, 'room' | 'rest'> {
   readonly methods: Methods
 }
 

@@ -1,0 +1,47 @@
+/** Door 4: `/rooms` and everything below it, for back ends without any SDK. */
+import type { Position } from '../../contracts.ts'
+import { Answers } from '../answers.ts'
+import { callerOf } from '../caller.ts'
+import type { Idempotency } from '../idempotency.ts'
+import { READ_METHODS, type Route } from '../route.ts'
+import { createEventEncoder } from './eventStream.ts'
+import { listRooms } from './list.ts'
+import { matchRoom } from './path.ts'
+import type { RoomDoor, RoomDoorParts } from './resource.ts'
+
+/** How long the `id` of an event is remembered, and how many of all rooms. */
+const EVENT_ID_LIFETIME_MS = 5 * 60_000
+const MAX_EVENT_IDS = 50_000
+const POSITION_BYTES = 100
+
+/** Finds the route of a path in the room door; `undefined` if it is no path of this door. */
+export type MatchRooms = (path: string) => Route | undefined
+
+export const createRoomRoutes = (parts: RoomDoorParts, idempotency: Idempotency): MatchRooms => {
+  const door: RoomDoor = {
+    ...parts,
+    published: new Answers<Position>({
+      lifetimeMs: EVENT_ID_LIFETIME_MS,
+      maxCount: MAX_EVENT_IDS,
+      maxBytes: Number.POSITIVE_INFINITY,
+      bytesOf: () => POSITION_BYTES,
+    }),
+    encodeEvent: createEventEncoder(),
+  }
+
+  return (path) => {
+    if (path === '/rooms') return { methods: READ_METHODS, answer: (request) => listRooms(door, request) }
+    const route = matchRoom(path)
+    if (route === undefined) return undefined
+    const { room, rest, methods } = route
+    return {
+      methods: Object.keys(methods),
+      answer: async (request) => {
+        const caller = callerOf(request)
+        await door.admission?.admit(room, caller)
+        // Only then: nobody is told an answer by a key who may not ask.
+        return idempotency.answer(request, () => methods[request.method]!(door, { room, rest, caller }, request))
+      },
+    }
+  }
+}
