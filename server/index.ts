@@ -186,6 +186,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     limits: options,
     log: logger,
     openApi,
+    pusher: { apps, channels, pusher, now: () => Date.now() / 1000 },
     ready: () => isReady,
     ...files,
   })

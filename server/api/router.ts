@@ -3,6 +3,7 @@ import { answerBatch } from './batch.ts'
 import { failureResponse } from './errorResponse.ts'
 import { createIdempotency } from './idempotency.ts'
 import { JSON_TYPE } from './jsonResponse.ts'
+import type { PusherApiParts } from './pusher/contracts.ts'
 import { answerPusher } from './pusher/route.ts'
 import type { RoomDoorParts } from './rooms/resource.ts'
 import { createRoomRoutes } from './rooms/routes.ts'
@@ -15,6 +16,8 @@ export interface ApiParts extends RoomDoorParts {
   readonly openApi: string
   /** Whether new connections and requests are taken; `false` once the server is stopping. */
   ready(): boolean
+  /** Pusher's HTTP API, for its apps. */
+  readonly pusher?: PusherApiParts
   /** Files under `/`, for paths that are nothing else. */
   readonly staticFiles?: StaticFiles
 }

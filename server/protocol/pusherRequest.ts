@@ -1,0 +1,81 @@
+/**
+ * Signatures of requests to Pusher's HTTP API: HMAC-SHA256 of `METHOD\n/path\nname=value&…`, where names are in lower
+ * case and sorted, values are not URL-encoded, and `auth_signature` is left out.
+ */
+import { createHash } from 'node:crypto'
+import { equalsInConstantTime, isSignedByAny } from './hmac.ts'
+
+/** How far the clock of a back end may be off, in seconds. */
+export const CLOCK_WINDOW_S = 600
+
+/** Decoded parameters by their names in lower case. */
+export type Parameters = ReadonlyMap<string, string>
+
+export interface SignedRequest {
+  readonly method: string
+  /** Raw: percent-encoded. */
+  readonly path: string
+  readonly parameters: Parameters
+  readonly body: Uint8Array
+}
+
+const decoded = (text: string): string | undefined => {
+  try {
+    return decodeURIComponent(text)
+  } catch (error) {
+    if (error instanceof URIError) return undefined
+    throw error
+  }
+}
+
+/** The parameters of a raw query; `undefined` if it is not percent-encoded UTF-8. Of equal names the last counts. */
+export const parametersOf = (query: string): Parameters | undefined => {
+  const parameters = new Map<string, string>()
+  if (query === '') return parameters
+  for (const part of query.split('&')) {
+    if (part === '') continue
+    const equals = part.indexOf('=')
+    const name = decoded((equals < 0 ? part : part.slice(0, equals)).replaceAll('+', ' '))
+    const value = decoded(equals < 0 ? '' : part.slice(equals + 1).replaceAll('+', ' '))
+    if (name === undefined || value === undefined) return undefined
+    parameters.set(name.toLowerCase(), value)
+  }
+  return parameters
+}
+
+/** What is signed. */
+export const signedText = (method: string, path: string, parameters: Parameters): string => {
+  const names = [...parameters.keys()].filter((name) => name !== 'auth_signature').sort()
+  return `${method}\n${path}\n${names.map((name) => `${name}=${parameters.get(name)}`).join('&')}`
+}
+
+/**
+ * Says what is wrong with the signature of a request, or `undefined` if one of the secrets signed it.
+ * @param now seconds since 1970
+ */
+export const signatureProblem = (
+  request: SignedRequest,
+  secrets: readonly string[],
+  now: number,
+): string | undefined => {
+  const { method, path, parameters, body } = request
+  const stamp = parameters.get('auth_timestamp') ?? ''
+  const signature = parameters.get('auth_signature') ?? ''
+  const md5 = parameters.get('body_md5') ?? ''
+  if (parameters.get('auth_version') !== '1.0') return 'auth_version must be 1.0'
+  if (!/^\d{1,12}$/.test(stamp)) return 'auth_timestamp must be a number of seconds since 1970'
+  if (Math.abs(now - Number(stamp)) > CLOCK_WINDOW_S) {
+    return `auth_timestamp ${stamp} is more than ${CLOCK_WINDOW_S} s off; the clock of this server says ${Math.floor(now)}`
+  }
+  if (md5 === '' && body.byteLength > 0) return 'body_md5 is missing'
+  if (md5 !== '' && !equalsInConstantTime(md5, createHash('md5').update(body).digest('hex'))) {
+    return 'body_md5 is not the MD5 of the body, in lower-case hexadecimal'
+  }
+  if (signature === '') return 'auth_signature is missing'
+  // npm's pusher signs the path as it is and sends it percent-encoded; others sign what they send.
+  const plain = path.includes('%') ? decoded(path) : undefined
+  if (plain !== undefined && isSignedByAny(secrets, signedText(method, plain, parameters), signature)) return undefined
+  const text = signedText(method, path, parameters)
+  if (isSignedByAny(secrets, text, signature)) return undefined
+  return `auth_signature is not the HMAC-SHA256, in lower-case hexadecimal, of ${JSON.stringify(text)} with the app's secret`
+}
