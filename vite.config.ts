@@ -23,7 +23,7 @@ export default defineConfig({
       { find: /^tutti$/, replacement: source('./lib/index.ts') },
       { find: /^tutti\/lit$/, replacement: source('./lib/lit.ts') },
     ],
-    dedupe: ['yjs', 'lit', '@preact/signals-core'],
+    dedupe: ['yjs', 'lit'],
   },
   build: {
     outDir: source('./dist/demo'),

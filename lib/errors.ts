@@ -108,7 +108,7 @@ export interface TuttiErrorOptions {
   /** Where: the keys from the root, e.g. `['todos', 3, 'due']`. */
   path?: readonly (string | number)[]
   /** One line that says what to do. */
-  hint?: string
+  hint?: string | undefined
   cause?: unknown
   retryable?: boolean
 }

@@ -1,10 +1,12 @@
 /** The live nodes of one document: what was read from it, who reads it, and what a remote change touches. */
 import * as Y from 'yjs'
 import type { TuttiError } from '../errors.ts'
-import { rethrow } from '../rethrow.ts'
+import { hints } from './hints.ts'
 import { errorAt, fail, isPlain, type Path, scalar } from './parse.ts'
-import { batch, isRecorded, type Signal, signal } from './reactive.ts'
+import { batch, isTracking, Signal } from './reactive.ts'
 import { EMPTY, type Schema } from './schema.ts'
+
+export { batch as settle }
 
 export type YType = Y.AbstractType<unknown>
 
@@ -192,12 +194,7 @@ export class Node {
       if (!this.#misfits.has(key)) {
         this.#misfits.add(key)
         const path = [...this.path, key]
-        const error = errorAt(
-          'INVALID_VALUE',
-          path,
-          `what is stored is no s.${schema.kind}()`,
-          'Another client stored it. It reads as the default; write a value to replace it.',
-        )
+        const error = errorAt('INVALID_VALUE', path, `what is stored is no s.${schema.kind}()`, hints.misfit)
         // Not within the reading computation, whose render an exception of the application would break.
         queueMicrotask(() => onError(error))
       }
@@ -270,27 +267,22 @@ export const build = (schema: Schema | undefined, stored: unknown): unknown => {
   return stored
 }
 
-/**
- * Runs `fn` and then, once, the computations that depend on what it changed. What one of those throws is reported as
- * uncaught and neither stops the sync nor reaches the writer.
- */
-export const settle = <R>(fn: () => R): R => {
-  let outcome: { value: R } | { error: unknown } | undefined
-  try {
-    batch(() => {
-      try {
-        outcome = { value: fn() }
-      } catch (error) {
-        outcome = { error }
-      }
-    })
-  } catch (error) {
-    rethrow(error)
+/** What computations that read one key depend on. */
+class Dependency extends Signal<number> {
+  readonly #graph: Graph
+
+  constructor(graph: Graph) {
+    super(0)
+    this.#graph = graph
   }
-  // `batch` has run `fn`, whatever happened after it.
-  const done = outcome as { value: R } | { error: unknown }
-  if ('error' in done) throw done.error
-  return done.value
+
+  protected override watched(): void {
+    this.#graph.subscriptions++
+  }
+
+  protected override unwatched(): void {
+    this.#graph.subscriptions--
+  }
 }
 
 /** The nodes of one document. It adds one listener to the document, whatever is read. */
@@ -306,7 +298,6 @@ export class Graph {
   isDestroyed = false
   /** Inverse operations of the open `transact`, oldest first. */
   log: (() => void)[] | undefined
-  #fresh: Signal<number>
   readonly #empty = new Map<Schema, Node>()
   #inside: WeakMap<YType, [node: Node, key: string | number]> | undefined
 
@@ -322,7 +313,6 @@ export class Graph {
     }
     const y = this.#define('', Y.Map)
     this.root = this.rebind(new Node(this, schema, y, roots), y)
-    this.#fresh = signal(0, this.#counting)
     doc.on('afterTransaction', this.#afterTransaction)
   }
 
@@ -344,12 +334,11 @@ export class Graph {
 
   /** Records a first reading: a dependency is kept only if some computation asked for it. */
   trackFirst(node: Node, key: Key): void {
-    const fresh = this.#fresh
-    void fresh.value
-    if (!isRecorded(fresh)) return
+    if (!isTracking()) return
+    const dep = new Dependency(this)
     node.deps ??= new Map()
-    node.deps.set(key, fresh)
-    this.#fresh = signal(0, this.#counting)
+    node.deps.set(key, dep)
+    void dep.value
   }
 
   /** A node to read what is stored as plain JSON, or not at all, where a shared type was expected. */
@@ -380,28 +369,13 @@ export class Graph {
     try {
       return this.doc.get(name, type as new () => Y.AbstractType<unknown>)
     } catch (cause) {
-      return fail(
-        'INVALID_SCHEMA',
-        [name],
-        'the document holds another type under this name',
-        'Use the schema that the document was made with, or another name.',
-        cause,
-      )
+      return fail('INVALID_SCHEMA', [name], 'the document holds another type under this name', hints.otherType, cause)
     }
-  }
-
-  readonly #counting = {
-    watched: (): void => {
-      this.subscriptions++
-    },
-    unwatched: (): void => {
-      this.subscriptions--
-    },
   }
 
   readonly #afterTransaction = (transaction: Y.Transaction): void => {
     if (transaction.changed.size === 0) return
-    settle(() => {
+    batch(() => {
       for (const [type, keys] of transaction.changed as Map<YType, Set<string | null>>) {
         const node = this.nodes.get(type)
         if (node) node.changed(keys)

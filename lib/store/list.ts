@@ -1,5 +1,6 @@
 import type * as Y from 'yjs'
 import type { Node } from './graph.ts'
+import { hints } from './hints.ts'
 import { NODE } from './live.ts'
 import { fail, parseItem, unknownKey } from './parse.ts'
 import { assign, setItem, spliceList, write } from './write.ts'
@@ -26,7 +27,7 @@ const parseItems = (node: Node, items: Iterable<unknown>, index: number): unknow
 
 const checkIndex = (node: Node, index: number, end: number): void => {
   if (!Number.isInteger(index) || index < 0 || index >= end) {
-    fail('INVALID_VALUE', [...node.path, index], 'no such index', `The list has ${lengthOf(node)} items.`)
+    fail('INVALID_VALUE', [...node.path, index], 'no such index', hints.listIndex?.(lengthOf(node)))
   }
 }
 

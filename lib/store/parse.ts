@@ -1,5 +1,6 @@
 /** From what an application writes to what Yjs may store: everything is checked before anything is stored. */
 import { type ErrorCode, TuttiError } from '../errors.ts'
+import { hints } from './hints.ts'
 import { NODE, type Snapshotable } from './live.ts'
 import { EMPTY, isSchema, type Schema, type Shape } from './schema.ts'
 
@@ -12,7 +13,7 @@ export type Stored = unknown
 const MAX_DEPTH = 200
 const MAX_ID_LENGTH = 256
 
-export const errorAt = (code: ErrorCode, path: Path, message: string, hint: string, cause?: unknown): TuttiError =>
+export const errorAt = (code: ErrorCode, path: Path, message: string, hint?: string, cause?: unknown): TuttiError =>
   new TuttiError(code, path.length > 0 ? `${path.join('.')}: ${message}` : message, { path, hint, cause })
 
 export const fail = (...given: Parameters<typeof errorAt>): never => {
@@ -23,43 +24,14 @@ export const fail = (...given: Parameters<typeof errorAt>): never => {
 export const newId = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte & 31).toString(32)).join('')
 
-/** How many characters two names share, less what their lengths differ: enough to find a typing mistake. */
-const likeness = (a: string, b: string): number =>
-  [...a].filter((character) => b.includes(character)).length - Math.abs(a.length - b.length)
-
-export const unknownKey = (path: Path, key: string, known: Shape): never => {
-  const near = Object.keys(known).sort((a, b) => likeness(key, b) - likeness(key, a))
-  return fail(
-    'UNKNOWN_KEY',
-    [...path, key],
-    'not in the schema',
-    near.length > 0 ? `Did you mean ${near.slice(0, 3).join(', ')}?` : 'Nothing is known here.',
-  )
-}
-
-/** The schema that takes values of a class. */
-const FITS: Readonly<Record<string, string>> = {
-  String: 's.string()',
-  Number: 's.number(), if finite,',
-  Boolean: 's.boolean()',
-  Date: 's.date(), if valid,',
-  Uint8Array: 's.bytes()',
-  Array: 's.list()',
-  Object: 's.object(), s.record() or s.json()',
-  null: '.nullable()',
-  undefined: '.optional()',
-}
+export const unknownKey = (path: Path, key: string, known: Shape): never =>
+  fail('UNKNOWN_KEY', [...path, key], 'not in the schema', hints.unknownKey?.(key, known))
 
 const invalid = (path: Path, expected: string, value: unknown): never => {
   // An object without a prototype has no constructor.
   const name = value === null || value === undefined ? String(value) : (value.constructor?.name ?? 'Object')
-  const fits = FITS[name]
-  return fail(
-    'INVALID_VALUE',
-    path,
-    `expected ${expected}, got ${Number.isNaN(value) ? 'NaN' : name}`,
-    fits ? `${fits} takes ${name}.` : 'Store plain values: text, finite numbers, booleans, Date, Uint8Array, JSON.',
-  )
+  const got = Number.isNaN(value) ? 'NaN' : name
+  return fail('INVALID_VALUE', path, `expected ${expected}, got ${got}`, hints.invalidValue?.(name))
 }
 
 export const isPlain = (value: unknown): value is Record<string, unknown> => {
@@ -105,10 +77,8 @@ const json = (given: unknown, path: Path, parents: readonly unknown[]): Stored =
   if (typeof value === 'boolean' || value === null) return value
   const isArray = Array.isArray(value)
   if (!isArray && !isPlain(value)) return invalid(path, 'JSON', value)
-  if (parents.includes(value))
-    return fail('CYCLE', path, 'it contains itself', 'JSON can hold no cycle; store ids instead.')
-  if (parents.length > MAX_DEPTH)
-    return fail('INVALID_VALUE', path, `nested deeper than ${MAX_DEPTH}`, 'Store it flat, by ids.')
+  if (parents.includes(value)) return fail('CYCLE', path, 'it contains itself', hints.cycle)
+  if (parents.length > MAX_DEPTH) return fail('INVALID_VALUE', path, `nested deeper than ${MAX_DEPTH}`, hints.tooDeep)
   const inside = [...parents, value]
   if (isArray) return Array.from(value, (item, index) => json(item, [...path, index], inside))
   const result: Record<string, Stored> = {}
@@ -121,7 +91,7 @@ const json = (given: unknown, path: Path, parents: readonly unknown[]): Stored =
 
 const checkId = (id: unknown, path: Path): void => {
   if (typeof id !== 'string' || id === '' || id.length > MAX_ID_LENGTH || id === '__proto__' || wellFormed(id) !== id) {
-    fail('INVALID_VALUE', path, 'not an id', `An id is a string of 1 to ${MAX_ID_LENGTH} characters, not __proto__.`)
+    fail('INVALID_VALUE', path, 'not an id', hints.invalidId?.(MAX_ID_LENGTH))
   }
 }
 
@@ -181,10 +151,10 @@ export const checkShape = (shape: Shape, path: Path): void => {
 
 const checkSchema = (schema: Schema, path: Path): void => {
   if (!isSchema(schema)) {
-    fail('INVALID_SCHEMA', path, 'not a schema', 'Use what s returns, as s.string().')
+    fail('INVALID_SCHEMA', path, 'not a schema', hints.noSchema)
   }
   const name = path.at(-1)
-  if (name === '' || name === '__proto__') fail('INVALID_SCHEMA', path, 'not a usable name', 'Choose another name.')
+  if (name === '' || name === '__proto__') fail('INVALID_SCHEMA', path, 'not a usable name', hints.unusableName)
   if (schema.fallback !== undefined) {
     try {
       parse(schema, schema.fallback, path, newId)

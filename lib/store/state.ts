@@ -1,6 +1,7 @@
 /** A document seen through a schema: what a store, a seed and an edit of the back end have in common. */
 import type { Doc } from 'yjs'
 import { Graph, type GraphOptions } from './graph.ts'
+import { hints } from './hints.ts'
 import { createList } from './list.ts'
 import { createObject } from './object.ts'
 import { checkShape, fail, newId } from './parse.ts'
@@ -27,7 +28,7 @@ export const openState = <Sh extends Shape>(
   }: { readonly [K in keyof Omit<GraphOptions, 'faces'>]?: GraphOptions[K] | undefined } = {},
 ): OpenState<Sh> => {
   if (typeof shape !== 'object' || shape === null) {
-    fail('INVALID_SCHEMA', [], 'the schema is not an object', 'Pass { schema: { title: s.string() } }.')
+    fail('INVALID_SCHEMA', [], 'the schema is not an object', hints.noShape)
   }
   checkShape(shape, [])
   const graph = new Graph(doc, s.object(shape), { faces: FACES, validateRemote, onError, makeId })

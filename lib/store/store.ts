@@ -8,6 +8,7 @@ import type { Persistence } from '../persistence.ts'
 import { callApart, rethrow } from '../rethrow.ts'
 import { createStatus } from '../status.ts'
 import { type Node, settle } from './graph.ts'
+import { hints } from './hints.ts'
 import { INTERNALS, type StoreHandle } from './internals.ts'
 import { NODE, type SnapshotOf } from './live.ts'
 import { fail } from './parse.ts'
@@ -97,7 +98,7 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
 
   const { persist } = options
   if (persist && typeof persist !== 'string' && !persist.whenLoaded) {
-    fail('INVALID_OPTION', [], 'persist is no name and no Persistence', 'Name a database, or leave it out.')
+    fail('INVALID_OPTION', [], 'persist is no name and no Persistence', hints.noPersistence)
   }
   let persistence = typeof persist === 'string' ? undefined : persist || undefined
   const isStoredOrigin = (origin: unknown): boolean =>

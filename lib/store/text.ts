@@ -1,5 +1,6 @@
 import type * as Y from 'yjs'
 import type { Node } from './graph.ts'
+import { hints } from './hints.ts'
 import { type LiveText, NODE } from './live.ts'
 import { fail } from './parse.ts'
 import { assign, parseIn, spliceText, write } from './write.ts'
@@ -7,7 +8,7 @@ import { assign, parseIn, spliceText, write } from './write.ts'
 const checkRange = (node: Node, index: number, count: number): void => {
   const { length } = node.y as Y.Text
   if (!Number.isInteger(index) || !Number.isInteger(count) || index < 0 || count < 0 || index + count > length) {
-    fail('INVALID_VALUE', node.path, `${index} to ${index + count} is out of range`, `The text has length ${length}.`)
+    fail('INVALID_VALUE', node.path, `${index} to ${index + count} is out of range`, hints.textRange?.(length))
   }
 }
 

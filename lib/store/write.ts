@@ -3,6 +3,7 @@ import { equalityDeep } from 'lib0/function'
 import * as Y from 'yjs'
 import type { TuttiError } from '../errors.ts'
 import { build, fits, type Graph, isContainer, listOf, type Node, settle, type YType } from './graph.ts'
+import { hints } from './hints.ts'
 import { errorAt, fail, parse, type Stored } from './parse.ts'
 import { isRendering } from './render.ts'
 import type { Schema } from './schema.ts'
@@ -17,46 +18,27 @@ export interface TransactOptions {
   readonly history?: boolean
 }
 
-// Bundlers replace the whole expression; where nobody did and there is no `process`, this is development.
-const isProduction = (): boolean => {
-  try {
-    return process.env.NODE_ENV === 'production'
-  } catch {
-    return false
-  }
-}
-
 const warned = new WeakSet<Graph>()
 
-export const destroyedError = (): TuttiError => errorAt('DESTROYED', [], 'the store was destroyed', 'Make a new store.')
+export const destroyedError = (): TuttiError => errorAt('DESTROYED', [], 'the store was destroyed', hints.destroyed)
 
 /** Throws `DESTROYED`, or `WRITE_IN_RENDER` while a component renders. */
 export const checkWritable = (graph: Graph): void => {
   if (graph.isDestroyed) throw destroyedError()
   if (!isRendering()) return
-  if (!isProduction()) {
-    fail(
-      'WRITE_IN_RENDER',
-      [],
-      'a component wrote while it was rendering',
-      'Write in an event or a lifecycle callback.',
-    )
-  }
+  const message = 'a component wrote to the store while it was rendering'
+  if (hints.writeInRender) fail('WRITE_IN_RENDER', [], message, hints.writeInRender)
+  // Only development has hints; in production what worked so far goes on.
   if (!warned.has(graph)) {
     warned.add(graph)
-    console.warn('Tutti: a component wrote to the store while it was rendering.')
+    console.warn(`Tutti: ${message}`)
   }
 }
 
 const checkNode = (node: Node): void => {
   checkWritable(node.graph)
   if (!node.isAttached) {
-    fail(
-      'DETACHED',
-      node.path,
-      `this ${node.schema.kind} is not in the document`,
-      'It was deleted, or is stored in another form. Read it again from store.state, or assign it as a whole.',
-    )
+    fail('DETACHED', node.path, `this ${node.schema.kind} is not in the document`, hints.detached)
   }
 }
 
@@ -96,7 +78,7 @@ export const transact = <R>(graph: Graph, fn: () => R, options: TransactOptions)
         const result = fn()
         // What an asynchronous function writes after its first `await` would be outside.
         if (result instanceof Promise) {
-          fail('INVALID_VALUE', [], 'transact got an asynchronous function', 'Await first, then call transact.')
+          fail('INVALID_VALUE', [], 'transact got an asynchronous function', hints.asynchronous)
         }
         return result
       } catch (error) {

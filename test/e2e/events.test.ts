@@ -16,7 +16,7 @@ describeBrowser('events between two windows', () => {
       root: fileURLToPath(new URL('./events', import.meta.url)),
       logLevel: 'error',
       cacheDir: fileURLToPath(new URL('../../node_modules/.vite-events-test', import.meta.url)),
-      optimizeDeps: { include: ['yjs', 'y-websocket', 'y-protocols/awareness', 'y-indexeddb', '@preact/signals-core'] },
+      optimizeDeps: { include: ['yjs', 'y-websocket', 'y-protocols/awareness', 'y-indexeddb'] },
       server: {
         host: '127.0.0.1',
         port: 0,

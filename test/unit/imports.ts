@@ -23,8 +23,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ['server/main.ts'],
 ]
 
-/** Asks `process.env.NODE_ENV`, which bundlers replace, for what is checked in development only. */
-const DEVELOPMENT_FILE = 'lib/store/write.ts'
+/** Asks `process.env.NODE_ENV`, which bundlers replace, for what is said in development only. */
+const DEVELOPMENT_FILE = 'lib/store/hints.ts'
 /** The one file of the server that may look into `lib/store/`: it gives a back end the typed view of a document. */
 const EDIT_FILE = 'server/room/handle.ts'
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import * as Y from 'yjs'
 import { createStore, type Shape, s, TuttiError } from '../../lib/index.ts'
 import { rendering } from '../../lib/store/render.ts'
@@ -28,8 +28,6 @@ const failing = (fn: () => unknown): TuttiError => {
   expect(error).toBeInstanceOf(TuttiError)
   return error as TuttiError
 }
-
-afterEach(() => vi.unstubAllEnvs())
 
 describe('a write that is refused', () => {
   // biome-ignore lint/suspicious/noExplicitAny: as above
@@ -452,21 +450,6 @@ describe('a write while a component renders', () => {
     expect(store.state.count).toBe(0)
     store.state.count = 1
     expect(store.state.count).toBe(1)
-  })
-
-  test('warns once in production', () => {
-    vi.stubEnv('NODE_ENV', 'production')
-    const warn = vi.spyOn(console, 'warn').mockReturnValue()
-    const store = createStore({ schema })
-    rendering(() => {
-      store.state.count++
-    })
-    rendering(() => {
-      store.state.count++
-    })
-    expect(store.state.count).toBe(2)
-    expect(warn).toHaveBeenCalledTimes(1)
-    warn.mockRestore()
   })
 })
 
