@@ -2,7 +2,7 @@
 import { TuttiError } from '../../../lib/errors.ts'
 import type { ApiRequest, ApiResponse, Caller } from '../../contracts.ts'
 import { compareRoomNames } from '../../protocol/roomOrder.ts'
-import { callerOf } from '../caller.ts'
+import { callerOf } from '../../room/caller.ts'
 import { jsonResponse } from '../jsonResponse.ts'
 import { queryOf, wholeNumberOf } from '../query.ts'
 import { lowest } from './lowest.ts'
@@ -41,7 +41,7 @@ export const listRooms = async (door: RoomDoor, request: ApiRequest): Promise<Ap
   const stored = await door.rooms.list(prefix, after, limit)
   const isInRange = (name: string): boolean => name.startsWith(prefix) && compareRoomNames(name, after) > 0
   const names = lowest([stored, namesInUse(door, isInRange)], limit, compareRoomNames)
-  const caller = callerOf(request)
+  const caller = callerOf('http', request)
   const admitted = await Promise.all(names.map((name) => isAdmitted(door, name, caller)))
   const storedNames = new Set(stored)
   return jsonResponse({

@@ -1,7 +1,7 @@
 /** Door 4: `/rooms` and everything below it, for back ends without any SDK. */
 import type { Position } from '../../contracts.ts'
+import { callerOf } from '../../room/caller.ts'
 import { Answers } from '../answers.ts'
-import { callerOf } from '../caller.ts'
 import type { Idempotency } from '../idempotency.ts'
 import { READ_METHODS, type Route } from '../route.ts'
 import { createEventEncoder } from './eventStream.ts'
@@ -37,7 +37,7 @@ export const createRoomRoutes = (parts: RoomDoorParts, idempotency: Idempotency)
     return {
       methods: Object.keys(methods),
       answer: async (request) => {
-        const caller = callerOf(request)
+        const caller = callerOf('http', request)
         await door.admission?.admit(room, caller)
         // Only then: nobody is told an answer by a key who may not ask.
         return idempotency.answer(request, () => methods[request.method]!(door, { room, rest, caller }, request))
