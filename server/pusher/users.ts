@@ -27,7 +27,7 @@ export interface UsersParts {
  * The room of a user's own channel. An id is free text and may be long, a room's name is neither: then a digest of it
  * stands there. `#` begins no other room of the app.
  */
-export const userRoomOf = ({ prefix }: App, userId: string): string => {
+export const userRoomOf = ({ prefix }: Pick<App, 'prefix'>, userId: string): string => {
   const room = `${prefix}${USER_CHANNEL_PREFIX}${userId}`
   if (roomNameProblem(room) === undefined) return room
   return `${prefix}#sha256-${createHash('sha256').update(userId).digest('hex')}`
