@@ -9,6 +9,7 @@ export default defineConfig({
     alias: [
       { find: /^tutti$/, replacement: built('lib/index.js') },
       { find: /^tutti\/lit$/, replacement: built('lib/lit.js') },
+      { find: /^tutti\/pusher$/, replacement: built('lib/pusher.js') },
       { find: /^tutti\/server$/, replacement: built('server/index.js') },
     ],
   },
