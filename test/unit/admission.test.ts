@@ -165,7 +165,10 @@ describe('a connection', () => {
     const log: string[] = []
     const { admission, caller } = hook({
       join: async ({ room }) => void log.push(`join ${room}`),
-      leave: async ({ room }) => void log.push(`leave ${room}`),
+      leave: async ({ room }) => {
+        await new Promise((resolve) => setImmediate(resolve))
+        log.push(`leave ${room}`)
+      },
     })
     await Promise.all([admission.admit('a', caller), admission.admit('a', caller)])
     await admission.admit('a', caller)

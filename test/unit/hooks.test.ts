@@ -278,6 +278,29 @@ describe('the hooks of a connection', () => {
     expect(log).toEqual(['join closed', 'disconnect 4403', 'join open', 'leave open', 'disconnect 1005'])
   })
 
+  test('end with connect, if that refused: there is nothing to disconnect', async () => {
+    const log: string[] = []
+    const { url } = await startServer({
+      hooks: {
+        connect: ({ caller }) => {
+          log.push(`connect ${caller.path}`)
+          if (caller.path === '/later') return Promise.resolve(false)
+          return caller.path !== '/now'
+        },
+        disconnect: ({ caller }) => void log.push(`disconnect ${caller.path}`),
+      },
+    })
+    for (const path of ['/now', '/later']) {
+      const refusedOne = await WireClient.join(`${url}${path}`)
+      await refusedOne.untilClosed()
+    }
+    const last = await WireClient.join(`${url}/room`)
+    await last.synced()
+    await last.close()
+    await until('the end', () => log.includes('disconnect /room'))
+    expect(log).toEqual(['connect /now', 'connect /later', 'connect /room', 'disconnect /room'])
+  })
+
   test('that are only told refuse nothing by throwing', async () => {
     const logger = createMemoryLog()
     const { url } = await startServer({
@@ -458,6 +481,7 @@ describe('beforeChange', () => {
     a.edit(setTitle('before the end'))
     await until('the question', () => asked === 1)
     const closed = server.close()
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
     gate.open()
     await closed
     expect(await storage.load('room')).toMatchObject({ segments: [expect.anything()] })
@@ -529,6 +553,44 @@ describe('afterChange', () => {
     gate.open()
     await until('the call', () => told === 1)
   })
+})
+
+test('afterChange hears of what is stored, and not yet of what came since', async () => {
+  const storage = createMemoryStorage()
+  const gates = [createGate(), createGate()]
+  const lists: unknown[][] = []
+  let commits = 0
+  const { url, server } = await startServer({
+    storage: {
+      ...storage,
+      commit: async (changes) => {
+        await gates[commits++]?.promise
+        return storage.commit(changes)
+      },
+    },
+    hooks: {
+      afterChange: ({ changes }) => {
+        const doc = new Y.Doc()
+        for (const { update } of changes) Y.applyUpdate(doc, update)
+        lists.push(doc.getArray('list').toArray())
+      },
+    },
+  })
+  const a = await WireClient.join(`${url}/room`)
+  await a.synced()
+  const first = server.room('room').edit((doc) => doc.getArray('list').push([1]))
+  await until('the first commit', () => commits === 1)
+  const second = server.room('other').read(() => 0)
+  const third = server.room('room').edit((doc) => doc.getMap('m').set('k', 1))
+  await a.until(() => a.doc.getMap('m').get('k') === 1, 'both changes')
+  gates[0]?.open()
+  await Promise.all([first, second])
+  await until('the first call', () => lists.length === 1)
+  expect(lists).toEqual([[1]])
+  expect(commits).toBe(2)
+  gates[1]?.open()
+  await third
+  await until('the second call', () => lists.length === 2)
 })
 
 describe('beforeEvent', () => {
@@ -625,8 +687,8 @@ describe('beforeEvent', () => {
     ])
     // Nothing waits any more: what is answered at once is published at once.
     const position = server.room('slow').trigger('n', 3)
-    await position
     expect(heard).toHaveLength(4)
+    await position
   })
 
   test('that returns nonsense refuses the event', async () => {
@@ -674,6 +736,29 @@ describe('roomCreated and roomUnloaded', () => {
       ['created', 'a', false],
       ['unloaded', 'a'],
     ])
+  })
+
+  test('are not called for a room that can not be loaded', async () => {
+    const log: string[] = []
+    const storage = createMemoryStorage()
+    const { url } = await startServer({
+      storage: {
+        ...storage,
+        load: async (room) => {
+          if (room === 'damaged') throw new Error('unreadable')
+          return storage.load(room)
+        },
+      },
+      hooks: {
+        roomCreated: ({ room }) => void log.push(`created ${room}`),
+        roomUnloaded: ({ room }) => void log.push(`unloaded ${room}`),
+      },
+    })
+    const a = await WireClient.join(`${url}/damaged`)
+    await a.untilClosed()
+    const b = await WireClient.join(`${url}/room`)
+    await b.synced()
+    expect(log).toEqual(['created room'])
   })
 
   test('the hook may fill a new room', async () => {

@@ -372,6 +372,29 @@ describe('the hook connect', () => {
   })
 })
 
+test('a client that goes while connect is being asked is never opened', async () => {
+  const gate = createGate()
+  const log: string[] = []
+  const { url } = await startServer({
+    hooks: {
+      connect: ({ caller }) => {
+        log.push('connect')
+        return caller.query === 'slow' ? gate.promise : undefined
+      },
+      disconnect: ({ caller }) => void log.push(`disconnect ${caller.query}`),
+    },
+    sockets: { '/s': { open: (socket) => void log.push(`open ${socket.query}`) } },
+  })
+  const a = await connect(`${url}/s?slow`)
+  a.ws.close(1000)
+  await a.closed()
+  gate.open()
+  await until('the end', () => log.includes('disconnect slow'))
+  await connect(`${url}/s?quick`)
+  await until('another', () => log.includes('open quick'))
+  expect(log).toEqual(['connect', 'disconnect slow', 'connect', 'open quick'])
+})
+
 test('devices with a binary protocol of their own live in a shared document', async () => {
   const ON = 1
   const { url, server } = await startServer({
