@@ -44,7 +44,9 @@ const compile = async (all: readonly Snippet[]): Promise<string> => {
   }
   const compilerOptions = {
     target: 'ES2022',
-    module: 'NodeNext',
+    // As front ends are compiled: packages that are no ES modules have their types as they say there.
+    module: 'ESNext',
+    moduleResolution: 'Bundler',
     lib: ['ES2023', 'DOM', 'DOM.Iterable'],
     types: [],
     strict: true,
@@ -115,8 +117,8 @@ describe('every snippet of the README', () => {
 
   test.each(of('run'))('in shell at line $line runs against a server', async (snippet) => {
     const printed = await runShell(snippet)
-    // The snippets change a document and show it.
-    expect(printed).toContain('"changed":true')
+    // The snippets change a document, or publish an event, and show it.
+    expect(printed).toMatch(/"changed":true|"offset":1/)
   })
 
   test('in shell names only commands that exist', async () => {
