@@ -140,6 +140,11 @@ describe('every snippet of the README', () => {
     }
   })
 
+  test.each(of('django'))('in Python at line $line is the code of the application that is run', ({ code }) => {
+    const application = readFileSync(join(ROOT, 'demo', 'backends', 'django', 'chat.py'), 'utf8')
+    expect(application).toContain(code)
+  })
+
   test('says of npm scripts in its prose only what exists', () => {
     const named = [...README.matchAll(/`npm (?:run )?([a-z:]+)(?: [^`]*)?`/g)].map((match) => match[1] as string)
     expect(named.length).toBeGreaterThan(0)
@@ -149,8 +154,8 @@ describe('every snippet of the README', () => {
 
 describe('what holds the snippets', () => {
   test('refuses a kind that nothing checks, and a fence without an end', () => {
-    const [snippet] = readSnippets('text\n```python\nprint(1)\n```\n')
-    expect(snippet).toEqual({ kind: 'python', line: 3, code: 'print(1)' })
+    const [snippet] = readSnippets('text\n```ruby\nputs 1\n```\n')
+    expect(snippet).toEqual({ kind: 'ruby', line: 3, code: 'puts 1' })
     expect(() => checkOf(snippet as Snippet)).toThrow('nothing would check it')
     expect(() => readSnippets('```ts\nlet a')).toThrow('never closed')
   })

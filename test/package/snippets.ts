@@ -67,6 +67,8 @@ export const CHECKS = {
   'sh run': 'run',
   /** Each command is one that exists. */
   sh: 'commands',
+  /** Stands, line by line, in the Django application of demo/backends, which another test runs. */
+  python: 'django',
 } as const
 
 export const checkOf = (snippet: Snippet): (typeof CHECKS)[keyof typeof CHECKS] => {
