@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
 import { documentToJson, type Json } from '../../server/api/documentJson.ts'
-import { applyMergePatch, MAX_PATCH_DEPTH, type MergePatchOptions } from '../../server/api/mergePatch.ts'
+import { applyMergePatch, type MergePatchOptions } from '../../server/api/mergePatch.ts'
+import { MAX_PATCH_DEPTH } from '../../server/api/patchValue.ts'
 import { textDiff } from '../../server/api/textDiff.ts'
 import {
   changeAtRandom,
