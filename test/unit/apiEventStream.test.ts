@@ -115,6 +115,17 @@ describe('a stream of events', () => {
     expect(slow.data('gap')).toEqual([])
   })
 
+  it('of a reader that had to wait is sent to its end, also when nothing follows', async () => {
+    const { path, room } = await start({ maxEventBytes: 32 * 1024 * 1024 })
+    const slow = await EventReader.open(`${path}?after=0`)
+    slow.pause()
+    // More than the buffers of the sockets take.
+    await room.trigger('e', 'x'.repeat(16 * 1024 * 1024))
+    await new Promise((resolve) => setImmediate(resolve))
+    slow.resume()
+    await expect.poll(() => slow.events.length, { timeout: 10_000 }).toBe(1)
+  })
+
   it('of a reader that was slow for longer than the history tells the gap', async () => {
     const { path, room } = await start({ eventHistoryCount: 5 })
     const slow = await EventReader.open(`${path}?after=0`)

@@ -87,7 +87,8 @@ describe('POST of events', () => {
     ).toEqual([1, 2, 3, 3].map((offset) => ({ epoch: first.json.epoch, offset })))
     expect((await history()).events.map(({ event }: { event: string }) => event)).toEqual(['paid', 'next', 'paid'])
     // Another room, another event.
-    expect((await post(event, 'b')).json.offset).toBe(1)
+    expect((await post(event, 'b')).json.epoch).not.toBe(first.json.epoch)
+    expect((await history('', 'b')).events).toHaveLength(1)
   })
 
   it('keeps what it is given: numbers, depth, odd names, and JSON that only looks like text', async () => {
