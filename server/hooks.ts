@@ -121,7 +121,8 @@ export interface Hooks {
   readonly afterChange?: Told<AfterChangeHook> | undefined
   /**
    * An event is about to be published, by any door. What it returns is published instead. It is called at once for
-   * each event; the events of a room are published in the order in which they came, however long each call takes.
+   * each event; the events of a room are published in the order in which they came, however long each call takes. So
+   * it must not wait for an event of its own in the same room: that one comes after.
    */
   readonly beforeEvent?: Asked<BeforeEventHook, EventReplacement> | undefined
   /** A room's document has been loaded, since someone joined the room, or a back end read or changed it. */
@@ -130,43 +131,17 @@ export interface Hooks {
   readonly roomUnloaded?: Told<RoomHook> | undefined
 }
 
-/** `asked`: it may refuse. `told`: it can't. */
-interface HookFacts {
-  readonly kind: 'asked' | 'told'
-  /** For the README's table. */
-  readonly meaning: string
-}
-
-/** Every hook, in the order in which they are met. */
+/** Every hook, in the order in which they are met. `asked`: it may refuse. `told`: it can't. */
 export const HOOKS = {
-  connect: { kind: 'asked', meaning: 'A WebSocket was opened, by any door. What it sends meanwhile waits.' },
-  join: {
-    kind: 'asked',
-    meaning:
-      'A connection wants to use a room, or its events; or a request over HTTP does. Only `true` opens a room that needs the signature of an app.',
-  },
-  roomCreated: { kind: 'told', meaning: 'A document was loaded; `isNew` if nothing was ever stored of the room.' },
-  beforeChange: {
-    kind: 'asked',
-    meaning:
-      'A document is about to be changed, by a client, over HTTP or in process. Later frames of the same connection wait.',
-  },
-  afterChange: { kind: 'told', meaning: 'Changes of a document have been stored. One call at a time for each room.' },
-  beforeEvent: {
-    kind: 'asked',
-    meaning: 'An event is about to be published, by any door. `{ event, data }` that it returns is published instead.',
-  },
-  leave: { kind: 'told', meaning: 'A connection that `join` let in has left the room.' },
-  disconnect: { kind: 'told', meaning: 'A connection that `connect` let in has ended, after its `leave`s.' },
-  roomUnloaded: { kind: 'told', meaning: 'A room is no longer in memory.' },
-} as const satisfies Record<keyof Hooks, HookFacts>
+  connect: 'asked',
+  join: 'asked',
+  roomCreated: 'told',
+  beforeChange: 'asked',
+  afterChange: 'told',
+  beforeEvent: 'asked',
+  leave: 'told',
+  disconnect: 'told',
+  roomUnloaded: 'told',
+} as const satisfies Record<keyof Hooks, 'asked' | 'told'>
 
 export type HookName = keyof typeof HOOKS
-
-/** The hooks table of the README, as Markdown. */
-export const hooksTable = (): string =>
-  [
-    '| Hook | | When |',
-    '| --- | --- | --- |',
-    ...Object.entries(HOOKS).map(([name, { kind, meaning }]) => `| \`${name}\` | ${kind} | ${meaning} |`),
-  ].join('\n')

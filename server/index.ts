@@ -85,6 +85,9 @@ export interface Server {
   close(): Promise<void>
 }
 
+/** The room in a connection's path does not count among those that it may join besides. */
+const OWN_ROOM = 1
+
 const openStorage = async ({ data }: Options): Promise<Storage> =>
   data === MEMORY ? createMemoryStorage() : openLmdbStorage(data)
 
@@ -150,7 +153,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
   const { publisher } = net
   const refusals = createRefusals()
   const calls = hooks && new HookCalls({ hooks, timeoutSeconds: options.hookTimeoutSeconds, log: logger })
-  const hooked = calls && new HookedConnections(calls, options.maxRoomsPerConnection)
+  const hooked = calls && new HookedConnections(calls, options.maxRoomsPerConnection + OWN_ROOM)
   const admission = createAdmission({ apps, isOpen: options.open, calls, hooked })
   const changes = createChangeListeners(calls)
   const present = (name: string): Iterable<readonly [key: unknown, person: Person]> => rooms.find(name)?.people() ?? []
