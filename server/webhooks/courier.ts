@@ -3,6 +3,7 @@
  * one before it was answered 2xx or given up. Channels don't wait for each other: where a request with several channels
  * failed, each of them is tried again by itself.
  */
+import { Backlog, bytesOf } from './backlog.ts'
 import type { Clock } from './clock.ts'
 import type { Answer } from './delivery.ts'
 import type { Lane, Parcel } from './lane.ts'
@@ -36,18 +37,12 @@ export interface CourierCounts {
 /** A request: the first parcels of some lanes. */
 type Load = readonly Lane[]
 
-/** A string in V8 takes at most this for each UTF-16 unit. */
-const CHARACTER_BYTES = 2
-
-const bytesOf = ({ text }: Parcel): number => text.length * CHARACTER_BYTES
-
 export class Courier {
   readonly #parts: CourierParts
   /** Lanes with parcels, by channel. */
   readonly #lanes = new Map<string, Lane>()
-  /** All parcels, the oldest first, by id; those too that are not in a lane yet. */
-  readonly #parcels = new Map<number, Parcel>()
-  #bytes = 0
+  /** All parcels; those too that are not in a lane yet. */
+  readonly #backlog = new Backlog()
   /** Lanes that are ready and did not just fail, the one ready longest first. */
   readonly #fresh = new Set<Lane>()
   /** Lanes whose rest after a failure is over. */
@@ -70,7 +65,7 @@ export class Courier {
 
   get counts(): CourierCounts {
     return {
-      waiting: this.#parcels.size,
+      waiting: this.#backlog.size,
       delivered: this.#delivered,
       givenUp: this.#givenUp,
       dropped: this.#dropped,
@@ -82,16 +77,15 @@ export class Courier {
   expect(parcel: Parcel): void {
     const { webhookQueueEvents, webhookQueueBytes } = this.#parts.limits
     const isTooMuch = () =>
-      this.#parcels.size >= webhookQueueEvents || this.#bytes + bytesOf(parcel) > webhookQueueBytes
+      this.#backlog.size >= webhookQueueEvents || this.#backlog.bytes + bytesOf(parcel) > webhookQueueBytes
     // The oldest: what an application ends up with when it is back must be how things are then.
     while (isTooMuch() && this.#dropOldest());
-    this.#parcels.set(parcel.id, parcel)
-    this.#bytes += bytesOf(parcel)
+    this.#backlog.add(parcel)
   }
 
   /** Sends an expected parcel when its turn has come. Parcels are taken in the order of their ids. */
   take(parcel: Parcel): void {
-    if (this.#isStopped || !this.#parcels.has(parcel.id)) return
+    if (this.#isStopped || !this.#backlog.has(parcel)) return
     const lane = this.#lanes.get(parcel.channel)
     if (lane) {
       lane.parcels.push(parcel)
@@ -241,32 +235,30 @@ export class Courier {
   /** Drops the first parcels of a lane. */
   #forget(lane: Lane, count: number): void {
     const gone = lane.parcels.splice(0, count)
-    for (const parcel of gone) this.#remove(parcel)
+    for (const parcel of gone) this.#backlog.remove(parcel)
     this.#parts.done(gone.map(({ id }) => id))
   }
 
-  #remove(parcel: Parcel): void {
-    this.#parcels.delete(parcel.id)
-    this.#bytes -= bytesOf(parcel)
+  #isBeingSent(parcel: Parcel): boolean {
+    const lane = this.#lanes.get(parcel.channel)
+    return lane?.state.name === 'sending' && lane.parcels.lastIndexOf(parcel, lane.state.count - 1) >= 0
   }
 
   /** Drops the oldest parcel that is not being sent; `false` if there is none. */
   #dropOldest(): boolean {
-    for (const parcel of this.#parcels.values()) {
-      const lane = this.#lanes.get(parcel.channel)
-      const at = lane?.parcels.indexOf(parcel) ?? -1
-      if (lane?.state.name === 'sending' && at >= 0 && at < lane.state.count) continue
-      if (lane && at >= 0) {
-        lane.parcels.splice(at, 1)
-        if (lane.parcels.length === 0) this.#close(lane)
-      }
-      this.#remove(parcel)
-      this.#dropped++
-      this.#parts.dropped(1)
-      this.#parts.done([parcel.id])
-      return true
+    const oldest = this.#backlog.oldest((parcel) => !this.#isBeingSent(parcel))
+    if (!oldest) return false
+    const lane = this.#lanes.get(oldest.channel)
+    const at = lane?.parcels.indexOf(oldest) ?? -1
+    if (lane && at >= 0) {
+      lane.parcels.splice(at, 1)
+      if (lane.parcels.length === 0) this.#close(lane)
     }
-    return false
+    this.#backlog.remove(oldest)
+    this.#dropped++
+    this.#parts.dropped(1)
+    this.#parts.done([oldest.id])
+    return true
   }
 
   #close(lane: Lane): void {

@@ -98,7 +98,7 @@ describe('a webhook', () => {
 
   test('uses a connection again', async () => {
     const inbox = await receiver()
-    inbox.respond((_, response) => response.writeHead(200).end('thank you'))
+    inbox.respond((_, response) => response.writeHead(200).end('x'.repeat(60_000)))
     const { tell } = await start(appWith(hook(inbox.url)))
     for (let i = 0; i < 50; i++) tell('private-a', i)
     await inbox.count(50)
@@ -152,6 +152,28 @@ describe('with batches', () => {
     await inbox.count(1)
     // Lane by lane; within each, in order.
     expect(eventNames(inbox.requests[0]!.events)).toEqual(['1', '4', '2', '3'])
+  })
+
+  test('what comes while a batch is under way waits for the next one', async () => {
+    const inbox = await receiver()
+    let answer: (() => void) | undefined
+    inbox.respond((_, response) => {
+      answer = () => response.end()
+    })
+    const started = await start(appWith(hook(inbox.url, { batch: true })))
+    started.tell('private-a', 1)
+    await until('it is collected', () => started.clock.pending.length === 1)
+    started.clock.advance(250)
+    await until('it is under way', () => answer !== undefined)
+    started.tell('private-b', 2)
+    await until('the next one is collected', () => started.clock.pending.length === 1)
+    answer!()
+    await until('the first one is delivered', () => countsOf(started).delivered === 1)
+    expect(started.clock.pending).toEqual([250])
+    inbox.respond(status(200))
+    started.clock.advance(250)
+    await until('the second one is delivered', () => countsOf(started).delivered === 2)
+    expect(inbox.requests.map(({ events }) => eventNames(events))).toEqual([['1'], ['2']])
   })
 
   test('20 events are sent at once, and a request has no more', async () => {
@@ -303,6 +325,29 @@ describe('an event that is not answered 2xx', () => {
     expect(bad.events().filter(({ channel }) => channel === 'private-a')).toHaveLength(1)
   })
 
+  test('takes turns with those that did not fail, where both wait for a request to end', async () => {
+    const inbox = await receiver()
+    const started = await start(appWith(hook(inbox.url)), { times: { maxRequests: 1 } })
+    inbox.respond(status(500))
+    for (const i of [1, 2, 3]) started.tell(`private-bad-${i}`, i)
+    await until('they failed', () => started.clock.pending.length === 3)
+    let answer: (() => void) | undefined
+    inbox.respond((_, response) => {
+      answer = () => response.end()
+    })
+    started.tell('private-first', 0)
+    await until('it is under way', () => answer !== undefined)
+    started.clock.advance(1000)
+    for (const i of [1, 2, 3]) started.tell(`private-good-${i}`, i)
+    await until('all wait', () => countsOf(started).waiting === 7)
+    await new Promise(setImmediate)
+    inbox.respond(status(200))
+    answer!()
+    await until('all are delivered', () => countsOf(started).delivered === 7)
+    const kinds = inbox.events().map(({ channel }) => String(channel).split('-')[1])
+    expect(kinds.slice(4).join(' ')).toMatch(/^(good bad good bad good bad|bad good bad good bad good)$/)
+  })
+
   test('is sent again where the application does not answer in time', async () => {
     const inbox = await receiver()
     inbox.respond(() => undefined)
@@ -355,6 +400,25 @@ describe('an event that is not answered 2xx', () => {
     await until('all are delivered', () => countsOf(started).delivered === 3)
     expect(countsOf(started)).toMatchObject({ failedAttempts: 0, waiting: 0 })
     expect(inbox.requests).toHaveLength(3)
+  })
+
+  test('does not wait for an answer without an end', async () => {
+    const inbox = await receiver()
+    let isClosed = false
+    inbox.respond((_, response) => {
+      const more = (): void => {
+        while (!isClosed && response.write('x'.repeat(65_536)));
+      }
+      response.on('close', () => {
+        isClosed = true
+      })
+      response.on('drain', more).writeHead(200)
+      more()
+    })
+    const started = await start(appWith(hook(inbox.url)), { times: { attemptMs: 60_000 } })
+    started.tell('private-a', 1)
+    await until('it is delivered', () => countsOf(started).delivered === 1)
+    await until('the connection is closed', () => isClosed)
   })
 })
 
