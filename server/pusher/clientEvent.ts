@@ -26,11 +26,8 @@ export const checkClientEvent = (
       'Send it through your back end.',
     )
   }
-  const problem = eventNameProblem(event)
+  const problem = eventNameProblem(event, limits.maxEventNameLength)
   if (problem !== undefined) throw refused(`its name can't be used: ${problem}`, 'Choose another name.')
-  if (event.length > limits.maxEventNameLength) {
-    throw refused(`its name has more than ${limits.maxEventNameLength} characters`, 'Choose a shorter name.')
-  }
   const bytes = Buffer.byteLength(body)
   if (bytes > limits.maxEventBytes) {
     throw refused(`its data has ${bytes} bytes; at most ${limits.maxEventBytes} are allowed`, 'Send less data.')

@@ -175,7 +175,7 @@ describe('a request is refused', () => {
       /at most 100/,
     ],
     ['for an event of the protocol', { ...event, name: 'pusher:x' }, {}, 400, /are kept/],
-    ['for an event of 201 characters', { ...event, name: 'x'.repeat(201) }, {}, 400, /at most 200/],
+    ['for an event of 201 characters', { ...event, name: 'x'.repeat(201) }, {}, 400, /longer than 200/],
     ['for data over the limit', { ...event, data: 'x'.repeat(10_241) }, {}, 413, /10241 bytes; at most 10240/],
     [
       'for two channels of which one is encrypted',

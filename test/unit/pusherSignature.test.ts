@@ -43,7 +43,7 @@ describe('known answers', () => {
 const problem = (method: string, path: string, query: string, body = '', now = NOW): string | undefined => {
   const parameters = parametersOf(query)
   if (parameters === undefined) throw new Error('no query')
-  return signatureProblem({ method, path, parameters, body: Buffer.from(body) }, [SECRET], now)
+  return signatureProblem({ method, path, body: Buffer.from(body) }, parameters, [SECRET], now)
 }
 
 const AUTH = `auth_key=${KEY}&auth_timestamp=${NOW}&auth_version=1.0`

@@ -2,41 +2,48 @@
 import { TuttiError } from '../../../lib/errors.ts'
 import type { App } from '../../apps.ts'
 import type { ApiRequest, ApiResponse } from '../../contracts.ts'
-import { type Parameters, parametersOf, signatureProblem } from '../../protocol/pusherRequest.ts'
+import { type Parameters, parametersOf, percentDecoded, signatureProblem } from '../../protocol/pusherRequest.ts'
+import { statusOf } from '../errorResponse.ts'
 import { getChannel, getChannels, getUsers } from './channels.ts'
 import type { Answer, PusherApiParts } from './contracts.ts'
 import { postBatch, postEvent } from './events.ts'
 import { Failure, failureAnswer } from './failure.ts'
 import { terminateConnections } from './users.ts'
 
-/** By the number of parts of a path and its fixed ones: `*` stands for any. */
-const ROUTES: Readonly<Record<string, Readonly<Record<string, Answer>>>> = {
-  events: { POST: postEvent },
-  batch_events: { POST: postBatch },
-  channels: { GET: getChannels },
-  'channels/*': { GET: getChannel },
-  'channels/*/users': { GET: getUsers },
-  'users/*/terminate_connections': { POST: terminateConnections },
+interface Method {
+  readonly method: 'GET' | 'POST'
+  readonly answer: Answer
 }
+
+/** By the path after `/apps/<id>/`; `*` stands for the one part that is free. */
+const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
+  ['events', { method: 'POST', answer: postEvent }],
+  ['batch_events', { method: 'POST', answer: postBatch }],
+  ['channels', { method: 'GET', answer: getChannels }],
+  ['channels/*', { method: 'GET', answer: getChannel }],
+  ['channels/*/users', { method: 'GET', answer: getUsers }],
+  ['users/*/terminate_connections', { method: 'POST', answer: terminateConnections }],
+])
 
 const APPS_PREFIX = '/apps/'
 /** The Python SDK leaves `/apps/<id>` out here: the app is known by `auth_key`. */
 const USERS_PREFIX = '/users/'
 
-const decodePart = (part: string): string => {
-  try {
-    return decodeURIComponent(part)
-  } catch (error) {
-    if (!(error instanceof URIError)) throw error
-    throw new Failure(400, 'The path is not percent-encoded UTF-8.')
-  }
-}
-
 const patternOf = (path: readonly string[]): string => path.map((part, index) => (index === 1 ? '*' : part)).join('/')
 
+/** SDKs put the id of a user into the path as it is: it may have slashes. */
+const partsOf = (path: string): readonly string[] => {
+  const parts = path.split('/')
+  const [first] = parts
+  const last = parts.at(-1)
+  const isUser = first === 'users' && last === 'terminate_connections' && parts.length > 3
+  return isUser ? [first, parts.slice(1, -1).join('/'), last] : parts
+}
+
+/** @param id as the path names it; `undefined`: it does not */
 const appOf = ({ apps }: PusherApiParts, id: string | undefined, parameters: Parameters): App => {
-  const key = parameters.get('auth_key')
   if (id !== undefined && apps.byId(id) === undefined) throw new Failure(404, `There is no app ${JSON.stringify(id)}.`)
+  const key = parameters.get('auth_key')
   if (key === undefined) throw new Failure(401, 'auth_key is missing; expected the key of the app.')
   const app = apps.byKey(key)
   if (app === undefined || (id !== undefined && app.id !== id)) {
@@ -49,24 +56,41 @@ const answerSigned = (
   parts: PusherApiParts,
   request: ApiRequest,
   id: string | undefined,
-  encoded: readonly string[],
+  rest: string,
 ): ApiResponse | Promise<ApiResponse> => {
   const parameters = parametersOf(request.query)
   if (parameters === undefined) throw new Failure(400, 'The query is not percent-encoded UTF-8.')
   const app = appOf(parts, id, parameters)
-  const { method, path: rawPath, body } = request
-  const problem = signatureProblem({ method, path: rawPath, parameters, body }, app.secrets, parts.now())
+  const problem = signatureProblem(request, parameters, app.secrets, parts.now())
   if (problem !== undefined) throw new Failure(401, `${problem}.`)
-  const path = encoded.map(decodePart)
-  const methods = ROUTES[patternOf(path)]
-  if (methods === undefined) throw new Failure(404, 'There is nothing under this path.')
-  const answer = methods[method]
-  if (answer === undefined)
-    throw new Failure(405, `The method is ${method}; expected ${Object.keys(methods).join(' or ')}.`)
+  const path = partsOf(percentDecoded(rest) ?? rest)
+  const found = METHODS.get(patternOf(path))
+  if (found === undefined) throw new Failure(404, 'There is nothing under this path.')
+  const { method, answer } = found
+  if (request.method !== method) {
+    throw new Failure(405, `The method is ${request.method}; expected ${method}.`, { allow: method })
+  }
   return answer(parts, { app, parameters, request, path })
 }
 
-const STATUS_OF_REFUSAL = 403
+/** Whether it is for whoever sent the request to hear: what a hook says of an event, or that the server is stopping. */
+const isTold = (error: TuttiError): boolean =>
+  statusOf(error) < 500 || error.code === 'TRY_LATER' || error.code === 'GOING_AWAY'
+
+const answer = async (
+  parts: PusherApiParts,
+  request: ApiRequest,
+  id: string | undefined,
+  rest: string,
+): Promise<ApiResponse> => {
+  try {
+    return await answerSigned(parts, request, id, rest)
+  } catch (error) {
+    if (error instanceof Failure) return failureAnswer(error)
+    if (!(error instanceof TuttiError) || !isTold(error)) throw error
+    return failureAnswer(new Failure(statusOf(error), `${error.message} ${error.hint}`.trim()))
+  }
+}
 
 /**
  * The answer to a request of this door; `undefined` if the path is another door's. Rejects with what is no fault of the
@@ -74,27 +98,10 @@ const STATUS_OF_REFUSAL = 403
  */
 export const answerPusher = (parts: PusherApiParts, request: ApiRequest): Promise<ApiResponse> | undefined => {
   const { path } = request
-  const isUsers = path.startsWith(USERS_PREFIX)
-  if (parts.apps.all.length === 0 || !(isUsers || path.startsWith(APPS_PREFIX))) return undefined
-  const [id, ...rest] = path.slice((isUsers ? '/' : APPS_PREFIX).length).split('/')
-  return answer(parts, request, isUsers ? undefined : id, isUsers ? [id!, ...rest] : rest)
-}
-
-const answer = async (
-  parts: PusherApiParts,
-  request: ApiRequest,
-  id: string | undefined,
-  path: readonly string[],
-): Promise<ApiResponse> => {
-  try {
-    return await answerSigned(parts, request, id, path)
-  } catch (error) {
-    if (error instanceof Failure) return failureAnswer(error)
-    // What a hook says of an event, or a room that the name does not make.
-    if (error instanceof TuttiError && (error.code === 'FORBIDDEN' || error.code === 'INVALID_ROOM')) {
-      const status = error.code === 'FORBIDDEN' ? STATUS_OF_REFUSAL : 400
-      return failureAnswer({ status, message: error.message })
-    }
-    throw error
-  }
+  if (parts.apps.all.length === 0) return undefined
+  if (path.startsWith(USERS_PREFIX)) return answer(parts, request, undefined, path.slice(1))
+  if (!path.startsWith(APPS_PREFIX)) return undefined
+  const slash = path.indexOf('/', APPS_PREFIX.length)
+  const end = slash < 0 ? path.length : slash
+  return answer(parts, request, path.slice(APPS_PREFIX.length, end), path.slice(end + 1))
 }
