@@ -41,10 +41,10 @@ const inNode = async (code: string): Promise<unknown> => {
 
 test('the tarball holds what the entries need and nothing else', () => {
   const paths = packed.files.map(({ path }) => path)
-  const wanted = /^(package\.json|README\.md|LICENSE|dist\/(lib|server)\/.+\.(js|d\.ts)|dist\/demo\/.+)$/
+  const wanted = /^(package\.json|README\.md|LICENSE|dist\/(lib|server)\/.+\.(js|d\.ts)|dist\/server\/api\/openapi\.json|dist\/demo\/.+)$/
   expect(paths.filter((path) => !wanted.test(path))).toEqual([])
   expect(paths.filter((path) => /\.map$|\.test\.|(^|\/)\./.test(path))).toEqual([])
-  for (const entry of ['lib/index', 'lib/lit', 'server/index', 'server/main']) {
+  for (const entry of ['lib/index', 'lib/lit', 'lib/pusher', 'server/index', 'server/main']) {
     expect(paths).toContain(`dist/${entry}.js`)
     expect(paths).toContain(`dist/${entry}.d.ts`)
   }
@@ -66,6 +66,7 @@ test('peers come with it, once each', () => {
 test.each([
   ['tutti', ['connect', 'createStore', 's', 'TuttiError']],
   ['tutti/lit', ['live', 'Reactive', 'StoreController']],
+  ['tutti/pusher', ['recoverMissedEvents']],
   ['tutti/server', ['createServer', 'TuttiError']],
 ])('%s is imported by Node', async (entry, names) => {
   const keys = await inNode(`console.log(JSON.stringify(Object.keys(await import('${entry}'))))`)
