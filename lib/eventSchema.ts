@@ -1,7 +1,9 @@
 import { readOr, refuseBytes } from './presenceSchema.ts'
 import { eventNameProblem } from './protocol.ts'
-import { checkShape, errorAt, fail, newId, parse, unknownKey } from './store/parse.ts'
-import { type Json, type Schema, type Shape, s } from './store/schema.ts'
+import { errorAt, fail, unknownKey } from './store/failure.ts'
+import { checkShape, newId, parse } from './store/parse.ts'
+import type { Json, Schema, Shape } from './store/schema.ts'
+import { json } from './store/values.ts'
 
 /** Events by name and what each carries; `s.bytes()` travels as the bytes themselves, anything else as JSON. */
 export type EventShape = Shape
@@ -46,7 +48,7 @@ export const eventCodec = (shape: EventShape | undefined): EventCodec => {
     checkName('INVALID_SCHEMA', event)
     if (schema.kind !== 'bytes') refuseBytes(schema, [...PATH, event])
   }
-  const anything = s.json<unknown>()
+  const anything = json<unknown>()
   const schemaOf = (event: string): Schema | undefined => (shape ? schemas[event] : anything)
 
   const known = (event: string): Schema => {

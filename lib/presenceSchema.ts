@@ -1,5 +1,6 @@
-import { decode, fallback } from './store/graph.ts'
-import { checkShape, fail, isPlain, newId, parse, unknownKey } from './store/parse.ts'
+import { fail, unknownKey } from './store/failure.ts'
+import { fallback } from './store/graph.ts'
+import { checkShape, isPlain, newId, parse } from './store/parse.ts'
 import type { Schema, Shape } from './store/schema.ts'
 
 /** A client's state, whatever its keys. */
@@ -30,7 +31,7 @@ const read = (schema: Schema, raw: unknown, isStrict: boolean): unknown => {
     const items = raw.map((item) => readOr(schema.item, item, isStrict)).filter(isPresent)
     return isStrict && items.length < raw.length ? undefined : items
   }
-  if (schema.kind !== 'record' && schema.kind !== 'object') return decode(schema, raw)
+  if (schema.kind !== 'record' && schema.kind !== 'object') return schema.read(raw)
   if (!isPlain(raw)) return undefined
   const { fields, item } = schema
   const names = schema.kind === 'record' ? Object.keys(raw) : Object.keys(fields)

@@ -1,40 +1,75 @@
-import type * as Y from 'yjs'
-import type { Node } from './graph.ts'
+/** Lists: `s.list(item)`, kept as a `Y.Array`. */
+import * as Y from 'yjs'
+import { fail, unknownKey } from './failure.ts'
+import { bulk, changed, fits, nodeOf, pathOf, read, readPlain, track } from './graph.ts'
 import { hints } from './hints.ts'
-import { NODE } from './live.ts'
-import { fail, parseItem, unknownKey } from './parse.ts'
-import { assign, setItem, spliceList, write } from './write.ts'
+import { type LiveList, NODE } from './live.ts'
+import { parseItem } from './parse.ts'
+import { define, type Flag, type Node, type Schema, type Stored } from './schema.ts'
+import { assign, build, common, keep, listOf, same, write } from './write.ts'
 
-/** The target is an array so that `Array.isArray` holds; it stays empty. */
-type Target = unknown[] & { node: Node }
-type Self = { readonly [NODE]: Node }
+const yOf = (node: Node): Y.Array<unknown> => node.y as Y.Array<unknown>
 
-const lengthOf = (node: Node): number => (node.y as Y.Array<unknown>).length
+const lengthOf = (node: Node): number => yOf(node).length
 
-const at = (node: Node, index: number): unknown => {
-  node.track(null)
-  if (node.items) return node.items[index]
-  if (index >= lengthOf(node)) return undefined
-  return node.read(index, node.schema.item, (node.y as Y.Array<unknown>).get(index))
+/** Replaces `count` items from `index` by new ones. */
+const replace = (node: Node, index: number, count: number, stored: readonly Stored[]): void => {
+  const swap = (length: number, items: unknown[]): void => {
+    const y = yOf(node)
+    if (length > 0) y.delete(index, length)
+    if (items.length > 0) y.insert(index, items)
+    changed(node, [null])
+  }
+  if (count === 0 && stored.length === 0) return
+  keep(node.graph, yOf(node).slice(index, index + count), (copies) => swap(stored.length, copies))
+  swap(
+    count,
+    stored.map((item) => build(node.schema.item, item)),
+  )
 }
 
-const parseItems = (node: Node, items: Iterable<unknown>, index: number): unknown[] => {
-  const path = node.path
+/** Makes a list equal to `stored`; the common start and end stay as they are. */
+const replaceAll = (node: Node, stored: Stored = []): void => {
+  const next = stored as readonly Stored[]
+  const old = yOf(node).toArray()
+  const [start, end] = common(old.length, next.length, (index, nextIndex) => same(next[nextIndex], old[index]))
+  replace(node, start, old.length - end - start, next.slice(start, next.length - end))
+}
+
+const parseItems = (node: Node, items: Iterable<unknown>, index: number): Stored[] => {
+  const path = pathOf(node)
   return Array.from(items, (each, offset) =>
     parseItem(node.schema.item, each, [...path, index + offset], node.graph.options.makeId),
   )
 }
 
-const checkIndex = (node: Node, index: number, end: number): void => {
+const checkIndex = (node: Node, index: number, end = lengthOf(node)): void => {
   if (!Number.isInteger(index) || index < 0 || index >= end) {
-    fail('INVALID_VALUE', [...node.path, index], 'no such index', hints.listIndex?.(lengthOf(node)))
+    fail('INVALID_VALUE', [...pathOf(node), index], 'no such index', hints.listIndex?.(lengthOf(node)))
   }
 }
 
+const at = (node: Node, index: number): unknown => {
+  track(node, null)
+  if (node.items) return node.items[index]
+  return index < lengthOf(node) ? read(node, index) : undefined
+}
+
+const all = (node: Node, asPlain?: boolean): unknown[] =>
+  yOf(node)
+    .toArray()
+    .map((stored, index) => read(node, index, stored, asPlain))
+
+/** Writes over an item, in place where it is a shared type. */
 const set = (node: Node, index: number, value: unknown): void => {
-  checkIndex(node, index, lengthOf(node))
+  checkIndex(node, index)
+  const { item } = node.schema
   const [stored] = parseItems(node, [value], index)
-  write(node, () => setItem(node, index, stored))
+  write(node, () => {
+    const old = yOf(node).get(index)
+    if (fits(item, old) && stored !== null) assign(nodeOf(node.graph, old, item), stored)
+    else if (item.type || !same(stored, old)) replace(node, index, 1, [stored])
+  })
 }
 
 const splice = (node: Node, from: number, count: number, items: readonly unknown[]): unknown[] => {
@@ -42,10 +77,10 @@ const splice = (node: Node, from: number, count: number, items: readonly unknown
   const start = from < 0 ? Math.max(length + from, 0) : Math.min(from, length)
   const deleted = Math.max(0, Math.min(count, length - start))
   const stored = parseItems(node, items, start)
-  const removed = (node.y as Y.Array<unknown>)
+  const removed = yOf(node)
     .slice(start, start + deleted)
-    .map((raw, offset) => node.readPlain(start + offset, node.schema.item, raw))
-  write(node, () => spliceList(node, start, deleted, stored))
+    .map((raw, offset) => readPlain(node, start + offset, raw))
+  write(node, () => replace(node, start, deleted, stored))
   return removed
 }
 
@@ -54,96 +89,102 @@ const insert = (node: Node, index: number, items: readonly unknown[]): number =>
   return lengthOf(node)
 }
 
-const methods: Readonly<Record<string, (this: Self, ...args: never[]) => unknown>> = {
-  push(...items: unknown[]) {
-    return insert(this[NODE], lengthOf(this[NODE]), items)
+const METHODS: Readonly<Record<PropertyKey, (node: Node, ...args: never[]) => unknown>> = {
+  push: (node, ...items: unknown[]) => insert(node, lengthOf(node), items),
+  unshift: (node, ...items: unknown[]) => insert(node, 0, items),
+  insert: (node, index: number, ...items: unknown[]) => {
+    checkIndex(node, index, lengthOf(node) + 1)
+    insert(node, index, items)
   },
-  unshift(...items: unknown[]) {
-    return insert(this[NODE], 0, items)
-  },
-  insert(index: number, ...items: unknown[]) {
-    checkIndex(this[NODE], index, lengthOf(this[NODE]) + 1)
-    insert(this[NODE], index, items)
-  },
-  set(index: number, value: unknown) {
-    set(this[NODE], index, value)
-  },
-  splice(start: number, count = Number.POSITIVE_INFINITY, ...items: unknown[]) {
-    return splice(this[NODE], start, count, items)
-  },
-  remove(index: number) {
-    return index < 0 ? undefined : splice(this[NODE], index, 1, [])[0]
-  },
-  move(from: number, to: number) {
-    const node = this[NODE]
-    checkIndex(node, from, lengthOf(node))
-    checkIndex(node, to, lengthOf(node))
+  set,
+  splice: (node, start: number, count = Number.POSITIVE_INFINITY, ...items: unknown[]) =>
+    splice(node, start, count, items),
+  remove: (node, index: number) => (index < 0 ? undefined : splice(node, index, 1, [])[0]),
+  move: (node, from: number, to: number) => {
+    checkIndex(node, from)
+    checkIndex(node, to)
     if (from === to) return
-    const raw = (node.y as Y.Array<unknown>).get(from)
-    const stored = parseItems(node, [node.readPlain(from, node.schema.item, raw)], from)
+    const stored = parseItems(node, [readPlain(node, from)], from)
     write(node, () => {
-      spliceList(node, from, 1, [])
-      spliceList(node, to, 0, stored)
+      replace(node, from, 1, [])
+      replace(node, to, 0, stored)
     })
   },
-  clear() {
-    splice(this[NODE], 0, Number.POSITIVE_INFINITY, [])
+  clear: (node) => {
+    splice(node, 0, Number.POSITIVE_INFINITY, [])
   },
-  replace(items: Iterable<unknown>) {
-    const node = this[NODE]
+  replace: (node, items: Iterable<unknown>) => {
     const stored = parseItems(node, items, 0)
     write(node, () => assign(node, stored))
   },
 }
 
+/** The target is an array so that `Array.isArray` holds; it stays empty. */
+type Target = unknown[] & { node: Node }
+
 /** `3` for `'3'`; -1 for what is no array index. */
-const toIndex = (key: string | symbol): number => {
-  if (typeof key !== 'string') return -1
-  const index = Number(key)
-  return Number.isInteger(index) && index >= 0 && String(index) === key ? index : -1
-}
+const toIndex = (key: string | symbol): number =>
+  typeof key === 'string' && /^(0|[1-9]\d*)$/.test(key) ? Number(key) : -1
 
 const handler: ProxyHandler<Target> = {
   get({ node }, key) {
     const index = toIndex(key)
     if (index >= 0) return at(node, index)
     if (key === 'length') {
-      node.track(null)
+      track(node, null)
       return lengthOf(node)
     }
     if (key === NODE) return node
     if (key === 'y') return node.y
-    if (typeof key === 'string' && Object.hasOwn(methods, key)) return methods[key]
+    const method = Object.hasOwn(METHODS, key) && METHODS[key]
+    if (method) return (...args: never[]) => method(node, ...args)
     const native: unknown = Reflect.get(Array.prototype, key)
     // Reading methods of arrays work on the bulk form; those that change an array fail on it, for it is frozen.
     if (typeof native !== 'function' || key === 'constructor') return native
-    return (...args: unknown[]) => Reflect.apply(native, node.all(), args)
+    return (...args: unknown[]) => Reflect.apply(native, bulk(node, all), args)
   },
   set({ node }, key, value) {
     const index = toIndex(key)
-    if (index < 0) unknownKey(node.path, String(key), {})
+    if (index < 0) unknownKey(pathOf(node), String(key), {})
     set(node, index, value)
     return true
   },
   has({ node }, key) {
     const index = toIndex(key)
     if (index < 0) return Reflect.has(Array.prototype, key)
-    node.track(null)
+    track(node, null)
     return index < lengthOf(node)
   },
   deleteProperty: () => false,
   defineProperty: () => false,
   ownKeys({ node }) {
-    node.track(null)
-    return [...Array.from({ length: lengthOf(node) }, (_, index) => String(index)), 'length']
+    track(node, null)
+    return [...Array(lengthOf(node)).keys(), 'length'].map(String)
   },
   getOwnPropertyDescriptor({ node }, key) {
-    const index = toIndex(key)
-    node.track(null)
+    track(node, null)
     if (key === 'length') return { value: lengthOf(node), writable: true, enumerable: false, configurable: false }
+    const index = toIndex(key)
     if (index < 0 || index >= lengthOf(node)) return undefined
     return { value: at(node, index), writable: true, enumerable: true, configurable: true }
   },
 }
 
-export const createList = (node: Node): unknown => new Proxy(Object.assign([] as unknown[], { node }), handler)
+export const list = <L, I, S, F extends Flag>(
+  item: Schema<L, I, S, F>,
+): Schema<LiveList<L, I, S>, readonly I[], readonly S[], 'default'> =>
+  define({
+    kind: 'list',
+    item,
+    type: Y.Array,
+    empty: [],
+    check: (value, path, makeId) =>
+      Array.isArray(value)
+        ? Array.from(value, (each, index) => parseItem(item, each, [...path, index], makeId))
+        : undefined,
+    read: () => undefined,
+    build: (stored) => (Array.isArray(stored) ? listOf(stored.map((each) => build(item, each))) : undefined),
+    face: (node) => new Proxy(Object.assign([] as unknown[], { node }), handler),
+    copy: (node) => all(node, true),
+    assign: replaceAll,
+  })

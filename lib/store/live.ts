@@ -4,11 +4,6 @@ import type * as Y from 'yjs'
 /** Under this key a live value carries its node. Not enumerable, not part of the public types. */
 export const NODE: unique symbol = Symbol('tutti.node')
 
-/** What `parse` needs of a live value met inside a value that is written: its plain copy. */
-export interface Snapshotable {
-  snapshot(): unknown
-}
-
 /**
  * A list in the document, kept as a `Y.Array`. Reads like a readonly array; writes are the methods below.
  * `L` is what reading an item gives, `I` what writing one takes, `S` its plain snapshot.

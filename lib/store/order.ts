@@ -1,4 +1,4 @@
-import { fail } from './parse.ts'
+import { fail } from './failure.ts'
 
 /**
  * Keys are a whole number and, where needed, digits after it, in base 36. A letter in front tells how many digits the

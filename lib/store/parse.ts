@@ -1,37 +1,21 @@
 /** From what an application writes to what Yjs may store: everything is checked before anything is stored. */
-import { type ErrorCode, TuttiError } from '../errors.ts'
+import type { TuttiError } from '../errors.ts'
+import { fail, invalid } from './failure.ts'
+import { snapshot } from './graph.ts'
 import { hints } from './hints.ts'
-import { NODE, type Snapshotable } from './live.ts'
-import { EMPTY, isSchema, type Schema, type Shape } from './schema.ts'
+import { NODE } from './live.ts'
+import { isSchema, type Node, type Path, type Schema, type Shape, type Stored } from './schema.ts'
 
-export type Path = readonly (string | number)[]
-
-/** A value as Yjs stores it; objects, lists and records of a schema as plain objects and arrays, texts as strings. */
-export type Stored = unknown
-
-/** Deeper JSON would risk the stack of every reader. */
-const MAX_DEPTH = 200
 const MAX_ID_LENGTH = 256
-
-export const errorAt = (code: ErrorCode, path: Path, message: string, hint?: string, cause?: unknown): TuttiError =>
-  new TuttiError(code, path.length > 0 ? `${path.join('.')}: ${message}` : message, { path, hint, cause })
-
-export const fail = (...given: Parameters<typeof errorAt>): never => {
-  throw errorAt(...given)
-}
 
 /** A random id of 80 bits in 16 characters. `crypto.randomUUID` is missing on plain-http pages. */
 export const newId = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte & 31).toString(32)).join('')
 
-export const unknownKey = (path: Path, key: string, known: Shape): never =>
-  fail('UNKNOWN_KEY', [...path, key], 'not in the schema', hints.unknownKey?.(key, known))
-
-const invalid = (path: Path, expected: string, value: unknown): never => {
-  // An object without a prototype has no constructor.
-  const name = value === null || value === undefined ? String(value) : (value.constructor?.name ?? 'Object')
-  const got = Number.isNaN(value) ? 'NaN' : name
-  return fail('INVALID_VALUE', path, `expected ${expected}, got ${got}`, hints.invalidValue?.(name))
+/** The plain copy of a live value; any other value as it is. */
+export const unwrap = (value: unknown): unknown => {
+  const node = (value as { [NODE]?: Node } | null | undefined)?.[NODE]
+  return node ? snapshot(node) : value
 }
 
 export const isPlain = (value: unknown): value is Record<string, unknown> => {
@@ -43,53 +27,11 @@ export const isPlain = (value: unknown): value is Record<string, unknown> => {
 // Half a surrogate pair leaves as U+FFFD on the wire; storing it so keeps this client equal to its peers.
 const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, '\ufffd')
 
-const unwrap = (value: unknown): unknown => {
-  const node = (value as { [NODE]?: Snapshotable } | null | undefined)?.[NODE]
-  return node ? node.snapshot() : value
-}
+export const readText = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
-/** A value of a kind that reads as it is stored; `undefined` for one that does not fit. */
-export const scalar = (schema: Schema, value: unknown): Stored => {
-  const { kind, values } = schema
-  switch (kind) {
-    case 'number':
-      // Adding 0 makes 0 of -0, which would not survive the wire.
-      return Number.isFinite(value) ? (value as number) + 0 : undefined
-    case 'boolean':
-      return typeof value === 'boolean' ? value : undefined
-    case 'literal':
-      return values.includes(value) ? value : undefined
-    case 'bytes':
-      return value instanceof Uint8Array ? value.slice() : undefined
-    case 'string':
-    case 'text':
-    case 'id':
-      return typeof value === 'string' ? value : undefined
-    default:
-      return undefined
-  }
-}
+export const checkText = (value: unknown): string | undefined => readText(value) && wellFormed(value as string)
 
-const json = (given: unknown, path: Path, parents: readonly unknown[]): Stored => {
-  const value = unwrap(given)
-  if (typeof value === 'string') return wellFormed(value)
-  if (typeof value === 'number' && Number.isFinite(value)) return value + 0
-  if (typeof value === 'boolean' || value === null) return value
-  const isArray = Array.isArray(value)
-  if (!isArray && !isPlain(value)) return invalid(path, 'JSON', value)
-  if (parents.includes(value)) return fail('CYCLE', path, 'it contains itself', hints.cycle)
-  if (parents.length > MAX_DEPTH) return fail('INVALID_VALUE', path, `nested deeper than ${MAX_DEPTH}`, hints.tooDeep)
-  const inside = [...parents, value]
-  if (isArray) return Array.from(value, (item, index) => json(item, [...path, index], inside))
-  const result: Record<string, Stored> = {}
-  for (const [key, item] of Object.entries(value)) {
-    if (key === '__proto__') invalid([...path, key], 'another key than __proto__', item)
-    if (item !== undefined) result[key] = json(item, [...path, key], inside)
-  }
-  return result
-}
-
-const checkId = (id: unknown, path: Path): void => {
+export const checkId = (id: unknown, path: Path): void => {
   if (typeof id !== 'string' || id === '' || id.length > MAX_ID_LENGTH || id === '__proto__' || wellFormed(id) !== id) {
     fail('INVALID_VALUE', path, 'not an id', hints.invalidId?.(MAX_ID_LENGTH))
   }
@@ -104,44 +46,17 @@ export const parse = (schema: Schema, given: unknown, path: Path, makeId: () => 
   if (value === null && schema.isNullable) return null
   if (value === undefined) {
     if (schema.isOptional || schema.fallback !== undefined) return undefined
-    if (schema.kind === 'id') return id ?? makeId()
     // Nested containers are created by whoever creates their parent.
-    value = EMPTY[schema.kind as keyof typeof EMPTY]
+    value = schema.empty
   }
-  const { kind, fields, item } = schema
-  if (kind === 'id') {
-    checkId(value, path)
-    return id ?? value
-  }
-  if (kind === 'json' && value !== undefined) return json(value, path, [])
-  if (kind === 'date' && value instanceof Date && !Number.isNaN(+value)) return +value
-  if (kind === 'list' && Array.isArray(value)) {
-    return Array.from(value, (each, index) => parseItem(item, each, [...path, index], makeId))
-  }
-  if ((kind === 'record' || kind === 'object') && isPlain(value)) {
-    const result: Record<string, Stored> = {}
-    for (const key of Object.keys(value)) {
-      if (kind === 'record') {
-        checkId(key, [...path, key])
-        result[key] = parseItem(item, value[key], [...path, key], makeId, key)
-      } else if (!fields[key]) unknownKey(path, key, fields)
-    }
-    for (const [key, field] of Object.entries(fields)) {
-      const stored = parse(field, value[key], [...path, key], makeId, field.kind === 'id' ? id : undefined)
-      if (stored !== undefined) result[key] = stored
-    }
-    return result
-  }
-  const isLiteral = kind === 'literal'
-  const stored = scalar(schema, value)
-  if (stored === undefined) invalid(path, isLiteral ? `one of ${JSON.stringify(schema.values)}` : `s.${kind}()`, value)
-  return typeof stored === 'string' && !isLiteral ? wellFormed(stored) : stored
+  const stored = schema.check(value, path, makeId, id)
+  return stored === undefined ? invalid(path, schema.expected, value) : stored
 }
 
 /** As `parse`, for an item of a list or record, which cannot be absent. */
-export const parseItem = (schema: Schema, value: unknown, path: Path, makeId: () => string, id?: string): Stored => {
-  const stored = parse(schema, value, path, makeId, id)
-  return stored === undefined ? invalid(path, `s.${schema.kind}()`, value) : stored
+export const parseItem: typeof parse = (schema, value, path, ...rest) => {
+  const stored = parse(schema, value, path, ...rest)
+  return stored === undefined ? invalid(path, schema.expected, value) : stored
 }
 
 /** Checks the schema itself: its fields are schemas, its names are usable, its defaults fit. Throws `INVALID_SCHEMA`. */
@@ -150,9 +65,7 @@ export const checkShape = (shape: Shape, path: Path): void => {
 }
 
 const checkSchema = (schema: Schema, path: Path): void => {
-  if (!isSchema(schema)) {
-    fail('INVALID_SCHEMA', path, 'not a schema', hints.noSchema)
-  }
+  if (!isSchema(schema)) fail('INVALID_SCHEMA', path, 'not a schema', hints.noSchema)
   const name = path.at(-1)
   if (name === '' || name === '__proto__') fail('INVALID_SCHEMA', path, 'not a usable name', hints.unusableName)
   if (schema.fallback !== undefined) {
@@ -163,5 +76,5 @@ const checkSchema = (schema: Schema, path: Path): void => {
     }
   }
   checkShape(schema.fields, path)
-  if (schema.kind === 'list' || schema.kind === 'record') checkSchema(schema.item, [...path, '*'])
+  if ('item' in schema) checkSchema(schema.item, [...path, '*'])
 }

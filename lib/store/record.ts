@@ -1,15 +1,23 @@
-import type * as Y from 'yjs'
-import type { Node } from './graph.ts'
+/** Values by id: `s.record(item)`, kept as a `Y.Map`. */
+import * as Y from 'yjs'
+import { bulk, read, readPlain, track, trackedSnapshot } from './graph.ts'
 import { type LiveRecord, NODE } from './live.ts'
+import { buildMap, copyMap } from './map.ts'
+import { checkId, isPlain, parseItem } from './parse.ts'
+import { define, type Flag, type Node, type Schema, type Stored } from './schema.ts'
 import { assign, parseIn, setKey, write } from './write.ts'
 
 type Entry = readonly [id: string, value: unknown]
 
-const entries = (node: Node): readonly Entry[] => node.all() as readonly Entry[]
+const yOf = (node: Node): Y.Map<unknown> => node.y as Y.Map<unknown>
+
+const all = (node: Node): Entry[] => Array.from(yOf(node), ([id, stored]) => [id, read(node, id, stored)])
+
+const entries = (node: Node): readonly Entry[] => bulk(node, all) as readonly Entry[]
 
 const has = (node: Node, id: string): boolean => {
-  node.track(id)
-  return (node.y as Y.Map<unknown>).has(id)
+  track(node, id)
+  return yOf(node).has(id)
 }
 
 class RecordFace implements LiveRecord<unknown> {
@@ -26,17 +34,16 @@ class RecordFace implements LiveRecord<unknown> {
   }
 
   get y(): Y.Map<unknown> {
-    return this.#node.y as Y.Map<unknown>
+    return yOf(this.#node)
   }
 
   get size(): number {
-    this.#node.track(null)
+    track(this.#node, null)
     return this.y.size
   }
 
   get(id: string): unknown {
-    const node = this.#node
-    return has(node, id) ? node.read(id, node.schema.item, this.y.get(id)) : undefined
+    return has(this.#node, id) ? read(this.#node, id) : undefined
   }
 
   has(id: string): boolean {
@@ -45,29 +52,27 @@ class RecordFace implements LiveRecord<unknown> {
 
   set(id: string, value: unknown): void {
     const node = this.#node
-    const stored = parseIn(node, node.schema, { [id]: value }) as Record<string, unknown>
+    const stored = parseIn(node, node.schema, { [id]: value }) as Record<string, Stored>
     write(node, () => {
-      for (const key in stored) setKey(node, key, node.schema.item, stored[key])
+      for (const key in stored) setKey(node, key, stored[key])
     })
   }
 
   add(value: unknown): string {
-    const node = this.#node
-    const { item } = node.schema
-    const { makeId } = node.graph.options
-    const name = Object.keys(item.fields).find((key) => item.fields[key]?.kind === 'id')
+    const { schema, graph } = this.#node
+    const { fields } = schema.item
+    const name = Object.keys(fields).find((key) => fields[key]?.kind === 'id')
     const own = name === undefined ? undefined : (value as Record<string, unknown> | null | undefined)?.[name]
-    const id = own === undefined || this.y.has(own as string) ? makeId() : (own as string)
+    const id = own === undefined || this.y.has(own as string) ? graph.options.makeId() : (own as string)
     this.set(id, value)
     return id
   }
 
   delete(id: string): unknown {
     const node = this.#node
-    const raw = this.y.get(id)
-    if (raw === undefined) return undefined
-    const removed = node.readPlain(id, node.schema.item, raw)
-    write(node, () => setKey(node, id, node.schema.item, undefined))
+    if (!this.y.has(id)) return undefined
+    const removed = readPlain(node, id)
+    write(node, () => setKey(node, id, undefined))
     return removed
   }
 
@@ -106,8 +111,40 @@ class RecordFace implements LiveRecord<unknown> {
   }
 
   toJSON(): unknown {
-    return this.#node.trackedSnapshot()
+    return trackedSnapshot(this.#node)
   }
 }
 
-export const createRecord = (node: Node): unknown => new RecordFace(node)
+/** Values by id. Drag-sorted collections are records with an `order` field: see `orderBetween`. */
+export const record = <L, I, S, F extends Flag>(
+  item: Schema<L, I, S, F>,
+): Schema<
+  LiveRecord<L, I, S>,
+  Readonly<Record<string, I>> | LiveRecord<L, I, S>,
+  Readonly<Record<string, S>>,
+  'default'
+> =>
+  define({
+    kind: 'record',
+    item,
+    type: Y.Map,
+    empty: {},
+    check: (value, path, makeId) => {
+      if (!isPlain(value)) return undefined
+      const result: Record<string, Stored> = {}
+      for (const [id, each] of Object.entries(value)) {
+        checkId(id, [...path, id])
+        result[id] = parseItem(item, each, [...path, id], makeId, id)
+      }
+      return result
+    },
+    read: () => undefined,
+    build: (stored) => buildMap(stored, () => item),
+    face: (node) => new RecordFace(node),
+    copy: (node) => copyMap(node, yOf(node).keys()),
+    assign: (node, stored) => {
+      const given = stored as Record<string, Stored> | undefined
+      for (const id of [...yOf(node).keys()]) if (!given || !Object.hasOwn(given, id)) setKey(node, id, undefined)
+      for (const id in given) setKey(node, id, given[id])
+    },
+  })

@@ -1,4 +1,13 @@
-import type { LiveList, LiveRecord, LiveText } from './live.ts'
+import type * as Y from 'yjs'
+import type { TuttiError } from '../errors.ts'
+import type { Signal } from './reactive.ts'
+
+export type Path = readonly (string | number)[]
+
+export type YType = Y.AbstractType<unknown>
+
+/** A value as Yjs stores it; objects, lists and records of a schema as plain objects and arrays, texts as strings. */
+export type Stored = unknown
 
 export type Kind =
   | 'string'
@@ -18,7 +27,7 @@ export type Kind =
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 
 /** `optional`: may be absent when read. `default`: may be left out when written. */
-type Flag = 'optional' | 'default'
+export type Flag = 'optional' | 'default'
 
 declare const TYPES: unique symbol
 
@@ -33,16 +42,33 @@ export interface Schema<L = unknown, I = unknown, S = unknown, F extends Flag = 
   readonly fields: Readonly<Record<string, Schema>>
   /** @internal The item of a list or record. */
   readonly item: Schema
-  /** @internal The values of a literal. */
-  readonly values: readonly unknown[]
+  /** @internal How an error names what fits. */
+  readonly expected: string
   /** @internal */
   readonly fallback: unknown
   /** @internal */
   readonly isOptional: boolean
   /** @internal */
   readonly isNullable: boolean
-  /** @internal Kept as a type of Yjs. */
-  readonly isContainer: boolean
+  /** @internal The Yjs type of a container: a value that is kept as one. */
+  readonly type?: typeof Y.Map | typeof Y.Array | typeof Y.Text
+  /** @internal What a container begins with. */
+  readonly empty?: Stored
+  /**
+   * @internal What to store for a value; `undefined` if it does not fit. Throws where it knows better what is wrong. A
+   * value that was left out is given too (`undefined`). `id`: the value's id, where its place in a record gives one.
+   */
+  check(value: unknown, path: Path, makeId: () => string, id?: string): Stored
+  /** @internal The value that a stored one stands for; `undefined` if it does not fit. */
+  read(stored: unknown): unknown
+  /** @internal The container for what `check` returned; `undefined` for anything else. */
+  build?(stored: Stored): Y.Map<unknown> | Y.Array<unknown> | Y.Text | undefined
+  /** @internal How a container shows itself to the application. */
+  face?(node: Node): unknown
+  /** @internal The plain form of a container. */
+  copy?(node: Node): unknown
+  /** @internal Makes the content of a container equal to `stored`, in place; `undefined` empties it. */
+  assign?(node: Node, stored: Stored): void
   readonly [TYPES]?: [L, I, S, F]
   /** May be absent: reads as `undefined`, and `x.field = undefined` removes it. */
   optional(): Schema<L | undefined, I | undefined, S | undefined, F | 'optional' | 'default'>
@@ -88,83 +114,92 @@ export type Snapshot<Sh extends Shape> = Flat<
   }
 >
 
-type Scalar = string | number | boolean
+/** A field, the structure of a list or record or the content of a text (`null`), or a node with all inside it. */
+export type Key = string | null | typeof DEEP
+export const DEEP: unique symbol = Symbol('deep')
 
-const NOTHING: Readonly<Record<string, never>> = Object.freeze(Object.create(null))
+/** What computations that read one key of a node depend on. */
+export interface Dependency extends Signal<number> {
+  /** Tells them that it changed. */
+  touch(): void
+}
 
-/** What the kinds that are kept as types of Yjs begin with. */
-export const EMPTY = { text: '', list: [], object: {}, record: {} } as const
+/** One Yjs type seen through its schema. There is one node per type as long as the type lives. */
+export interface Node {
+  readonly graph: Graph
+  readonly schema: Schema
+  /** Changes only by `rebind`. */
+  y: YType
+  /** Top-level containers of the root node by name; its scalars live in `y`. */
+  readonly roots: Readonly<Record<string, YType>> | undefined
+  face: unknown
+  /** What computations that read a key depend on. */
+  deps: Map<Key, Dependency> | undefined
+  /** The frozen plain form, until something inside changes. If a node has one, all nodes inside it have one. */
+  plain: unknown
+  /** Bulk form of a list (values) or record (entries), until its structure changes. */
+  items: readonly unknown[] | undefined
+  /** Nodes for what is stored in another form under a key, or not at all. */
+  standIns: Map<unknown, { raw: unknown; node: Node }> | undefined
+  /** Keys whose stored value was reported as one that does not fit. */
+  misfits: Set<unknown> | undefined
+}
+
+export interface GraphOptions {
+  /** What a stored value that does not fit reads as: its default, the value with a warning, or the value. */
+  readonly validateRemote: 'coerce' | 'warn' | 'off'
+  readonly onError: (error: TuttiError) => void
+  readonly makeId: () => string
+}
+
+/** The nodes of one document. */
+export interface Graph {
+  readonly doc: Y.Doc
+  readonly options: GraphOptions
+  readonly nodes: WeakMap<YType, Node>
+  readonly root: Node
+  /** Dependencies that someone subscribes to. */
+  subscriptions: number
+  isDestroyed: boolean
+  /** Inverse operations of the open `transact`, oldest first. */
+  log: (() => void)[] | undefined
+  /** Nodes to read what is not stored. */
+  readonly empty: Map<Schema, Node>
+  /** Shared types that are read as JSON, and where. */
+  readonly inside: WeakMap<YType, readonly [node: Node, key: string | number]>
+  destroy(): void
+}
+
+const NOTHING: Shape = Object.freeze(Object.create(null))
+
+type Parts = Partial<Omit<Schema, 'kind'>> & Pick<Schema, 'kind' | 'check' | 'read'>
 
 class Definition {
-  readonly fields: Shape = NOTHING
-  readonly item!: Schema
-  readonly values: readonly unknown[] = []
-  readonly fallback: unknown = undefined
-  readonly isOptional: boolean = false
-  readonly isNullable: boolean = false
-  readonly isContainer: boolean
-  readonly kind: Kind
+  readonly fields = NOTHING
+  readonly isOptional = false
+  readonly isNullable = false
+  readonly expected: string
 
-  constructor(kind: Kind, patch?: Partial<Definition>) {
-    this.kind = kind
-    this.isContainer = kind in EMPTY
-    Object.assign(this, patch)
+  constructor(parts: Parts) {
+    this.expected = `s.${parts.kind}()`
+    Object.assign(this, parts)
   }
 
   default(fallback: unknown): Definition {
-    return new Definition(this.kind, { ...this, fallback })
+    return new Definition({ ...(this as unknown as Parts), fallback })
   }
 
   optional(): Definition {
-    return new Definition(this.kind, { ...this, isOptional: true })
+    return new Definition({ ...(this as unknown as Parts), isOptional: true })
   }
 
   nullable(): Definition {
-    return new Definition(this.kind, { ...this, isNullable: true })
+    return new Definition({ ...(this as unknown as Parts), isNullable: true })
   }
 }
 
-// The one place where a definition gets its compile-time type: the types exist only at compile time.
-const define = <T>(kind: Kind, patch?: Partial<Definition>): T => new Definition(kind, patch) as T
+/** Makes a schema of what its kind can do. The one place where it gets its type, which exists only at compile time. */
+export const define = <T>(parts: Parts): T => new Definition(parts) as T
 
 /** Whether a value is a schema made by `s`. */
 export const isSchema = (value: unknown): value is Schema => value instanceof Definition
-
-/** Builds schemas: `s.object({ title: s.string(), done: s.boolean().default(false) })`. */
-export const s = {
-  string: (): ValueSchema<string, never> => define('string'),
-  /** A finite number. */
-  number: (): ValueSchema<number, never> => define('number'),
-  boolean: (): ValueSchema<boolean, never> => define('boolean'),
-  /** One of the given values. */
-  literal: <const V extends readonly [Scalar, ...Scalar[]]>(...values: V): ValueSchema<V[number], never> =>
-    define('literal', { values }),
-  /** A `Date`, stored as milliseconds since 1970. Reading gives a fresh one each time. */
-  date: (): ValueSchema<Date, never> => define('date'),
-  /** A `Uint8Array`, copied on writing and on reading. */
-  bytes: (): ValueSchema<Uint8Array, never> => define('bytes'),
-  /** A JSON value, replaced as a whole (the last writer wins). Reading gives it frozen. */
-  json: <T = Json>(): ValueSchema<T, never> => define('json'),
-  /** A string that is filled with a random id where it is left out; in a record it is the value's id. */
-  id: (): Schema<string, string, string, 'default'> => define('id'),
-  /** A text that several people can write at once. */
-  text: (): Schema<LiveText, string | LiveText, string, 'default'> => define('text'),
-  /** An object whose fields merge one by one. */
-  object: <Sh extends Shape>(
-    fields: Sh,
-    // biome-ignore lint/complexity/noBannedTypes: `{}` is the empty object whose assignability is asked for
-  ): Schema<Live<Sh>, Input<Sh>, Snapshot<Sh>, {} extends Input<Sh> ? 'default' : never> =>
-    define('object', { fields: Object.assign(Object.create(null), fields) }),
-  list: <L, I, S, F extends Flag>(
-    item: Schema<L, I, S, F>,
-  ): Schema<LiveList<L, I, S>, readonly I[], readonly S[], 'default'> => define('list', { item }),
-  /** Values by id. Drag-sorted collections are records with an `order` field: see `orderBetween`. */
-  record: <L, I, S, F extends Flag>(
-    item: Schema<L, I, S, F>,
-  ): Schema<
-    LiveRecord<L, I, S>,
-    Readonly<Record<string, I>> | LiveRecord<L, I, S>,
-    Readonly<Record<string, S>>,
-    'default'
-  > => define('record', { item }),
-}

@@ -1,16 +1,12 @@
 /** A document seen through a schema: what a store, a seed and an edit of the back end have in common. */
 import type { Doc } from 'yjs'
-import { Graph, type GraphOptions } from './graph.ts'
+import { fail } from './failure.ts'
+import { createGraph, faceOf } from './graph.ts'
 import { hints } from './hints.ts'
-import { createList } from './list.ts'
-import { createObject } from './object.ts'
-import { checkShape, fail, newId } from './parse.ts'
-import { createRecord } from './record.ts'
-import { type Live, type Shape, s } from './schema.ts'
-import { createText } from './text.ts'
+import { object } from './object.ts'
+import { checkShape, newId } from './parse.ts'
+import type { Graph, GraphOptions, Live, Shape } from './schema.ts'
 import { transact } from './write.ts'
-
-const FACES = { object: createObject, list: createList, record: createRecord, text: createText } as const
 
 export interface OpenState<Sh extends Shape> {
   readonly graph: Graph
@@ -25,14 +21,14 @@ export const openState = <Sh extends Shape>(
     validateRemote = 'coerce',
     onError = (error) => console.warn(error),
     makeId = newId,
-  }: { readonly [K in keyof Omit<GraphOptions, 'faces'>]?: GraphOptions[K] | undefined } = {},
+  }: { readonly [K in keyof GraphOptions]?: GraphOptions[K] | undefined } = {},
 ): OpenState<Sh> => {
   if (typeof shape !== 'object' || shape === null) {
     fail('INVALID_SCHEMA', [], 'the schema is not an object', hints.noShape)
   }
   checkShape(shape, [])
-  const graph = new Graph(doc, s.object(shape), { faces: FACES, validateRemote, onError, makeId })
-  return { graph, state: graph.root.face as Live<Sh> }
+  const graph = createGraph(doc, object(shape), { validateRemote, onError, makeId })
+  return { graph, state: faceOf(graph.root) as Live<Sh> }
 }
 
 /**

@@ -7,13 +7,13 @@ import { countLocalChanges } from '../localChanges.ts'
 import type { Persistence } from '../persistence.ts'
 import { callApart, rethrow } from '../rethrow.ts'
 import { createStatus } from '../status.ts'
-import { type Node, settle } from './graph.ts'
+import { fail } from './failure.ts'
+import { trackedSnapshot } from './graph.ts'
 import { hints } from './hints.ts'
 import { INTERNALS, type StoreHandle } from './internals.ts'
 import { NODE, type SnapshotOf } from './live.ts'
-import { fail } from './parse.ts'
-import { computed, effect } from './reactive.ts'
-import type { Live, Shape, Snapshot } from './schema.ts'
+import { batch, computed, effect } from './reactive.ts'
+import type { Live, Node, Shape, Snapshot } from './schema.ts'
 import { encodeSeed } from './seed.ts'
 import { openState } from './state.ts'
 import { checkWritable, destroyedError, type TransactOptions, transact } from './write.ts'
@@ -125,7 +125,7 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
       if (!persistence) return
       await persistence.whenLoaded
       localChanges.restore(persistence)
-      settle(() => (status.persisted.value = !graph.isDestroyed))
+      batch(() => (status.persisted.value = !graph.isDestroyed))
     } catch (cause) {
       reportStorage(cause)
     } finally {
@@ -208,7 +208,7 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
     },
     snapshot: (value: unknown = state) => {
       const node = (value as { [NODE]?: Node } | null)?.[NODE]
-      return (node ? node.trackedSnapshot() : value) as never
+      return (node ? trackedSnapshot(node) : value) as never
     },
     seed: async (fn) => {
       checkWritable(graph)

@@ -1,18 +1,82 @@
-import type * as Y from 'yjs'
-import type { Node } from './graph.ts'
+/** Texts that several people can write at once: `s.text()`, kept as a `Y.Text`. */
+import * as Y from 'yjs'
+import { fail } from './failure.ts'
+import { changed, pathOf, snapshot, track } from './graph.ts'
 import { hints } from './hints.ts'
 import { type LiveText, NODE } from './live.ts'
-import { fail } from './parse.ts'
-import { assign, parseIn, spliceText, write } from './write.ts'
+import { checkText, readText } from './parse.ts'
+import { define, type Node, type Schema, type Stored } from './schema.ts'
+import { assign, common, parseIn, write } from './write.ts'
+
+const yOf = (node: Node): Y.Text => node.y as Y.Text
+
+type Delta = { insert: string | object; attributes?: Record<string, unknown> }[]
+
+/** The part of a text from `from` to `to`, with its formats; an embed counts one. */
+const cut = (text: Y.Text, from: number, to: number): Delta => {
+  let at = 0
+  const part: Delta = []
+  for (const op of text.toDelta() as Delta) {
+    const length = typeof op.insert === 'string' ? op.insert.length : 1
+    const start = Math.max(from - at, 0)
+    const end = Math.min(to - at, length)
+    if (start < end) part.push(typeof op.insert === 'string' ? { ...op, insert: op.insert.slice(start, end) } : op)
+    at += length
+  }
+  return part
+}
+
+/** Whether `index` lies between the halves of a surrogate pair. */
+const splits = (text: string, index: number): boolean => text.codePointAt(index - 1)! > 0xffff
+
+/** Replaces a range of a text. Ends that would split a surrogate pair move outwards: Yjs would destroy both halves. */
+const splice = (node: Node, index: number, count: number, inserted: string): void => {
+  const y = yOf(node)
+  const text = y.toString()
+  // Embeds count in a Y.Text and not in its string: pairs can't be found then.
+  const isPure = y.length === text.length
+  const start = isPure && splits(text, index) ? index - 1 : index
+  let end = index + count
+  if (count > 0 && isPure && splits(text, end)) end++
+  const length = count > 0 ? end - start : 0
+  if (length === 0 && inserted === '') return
+  if (node.graph.log) {
+    const before = cut(y, start, start + length)
+    node.graph.log.push(() => {
+      yOf(node).applyDelta([{ retain: start }, { delete: inserted.length }, ...before])
+      changed(node, [null])
+    })
+  }
+  if (length > 0) y.delete(start, length)
+  if (inserted !== '') y.insert(start, inserted)
+  changed(node, [null])
+}
+
+/** Makes a text equal to `stored` by changing only the differing middle. */
+const set = (node: Node, stored: Stored = ''): void => {
+  const next = stored as string
+  const y = yOf(node)
+  const old = y.toString()
+  // Embeds count in a Y.Text and not in its string: there is no common middle to find.
+  if (y.length !== old.length) {
+    splice(node, 0, y.length, next)
+    return
+  }
+  let [start, end] = common(old.length, next.length, (index, nextIndex) => old[index] === next[nextIndex])
+  if (splits(old, start) || splits(next, start)) start--
+  if (splits(old, old.length - end) || splits(next, next.length - end)) end--
+  splice(node, start, old.length - end - start, next.slice(start, next.length - end))
+}
 
 const checkRange = (node: Node, index: number, count: number): void => {
-  const { length } = node.y as Y.Text
+  const { length } = yOf(node)
   if (!Number.isInteger(index) || !Number.isInteger(count) || index < 0 || count < 0 || index + count > length) {
-    fail('INVALID_VALUE', node.path, `${index} to ${index + count} is out of range`, hints.textRange?.(length))
+    const range = `${index} to ${index + count}`
+    fail('INVALID_VALUE', pathOf(node), `${range} is out of range`, hints.textRange?.(length))
   }
 }
 
-const parseText = (node: Node, text: unknown): string => parseIn(node, node.schema, text) as string
+const parseText = (node: Node, given: unknown): string => parseIn(node, node.schema, given) as string
 
 class TextFace implements LiveText {
   readonly #node: Node
@@ -27,17 +91,17 @@ class TextFace implements LiveText {
   }
 
   get y(): Y.Text {
-    return this.#node.y as Y.Text
+    return yOf(this.#node)
   }
 
   get length(): number {
-    this.#node.track(null)
+    track(this.#node, null)
     return this.y.length
   }
 
   toString(): string {
-    this.#node.track(null)
-    return this.#node.snapshot() as string
+    track(this.#node, null)
+    return snapshot(this.#node) as string
   }
 
   toJSON(): string {
@@ -48,12 +112,12 @@ class TextFace implements LiveText {
     const node = this.#node
     checkRange(node, index, 0)
     const inserted = parseText(node, text)
-    write(node, () => spliceText(node, index, 0, inserted))
+    write(node, () => splice(node, index, 0, inserted))
   }
 
   delete(index: number, length: number): void {
     checkRange(this.#node, index, length)
-    write(this.#node, () => spliceText(this.#node, index, length, ''))
+    write(this.#node, () => splice(this.#node, index, length, ''))
   }
 
   set(text: string): void {
@@ -62,4 +126,16 @@ class TextFace implements LiveText {
   }
 }
 
-export const createText = (node: Node): unknown => new TextFace(node)
+/** A text that several people can write at once. */
+export const text = (): Schema<LiveText, string | LiveText, string, 'default'> =>
+  define({
+    kind: 'text',
+    type: Y.Text,
+    empty: '',
+    check: checkText,
+    read: readText,
+    build: (stored) => (typeof stored === 'string' ? new Y.Text(stored) : undefined),
+    face: (node) => new TextFace(node),
+    copy: (node) => yOf(node).toString(),
+    assign: set,
+  })

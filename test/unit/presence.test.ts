@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate, removeAwarenessStates } from 'y-protocols/awareness'
 import * as Y from 'yjs'
+import { s } from '../../lib/index.ts'
 import { createPresence, type Presence } from '../../lib/presence.ts'
 import { type PresenceShape, presenceCodec } from '../../lib/presenceSchema.ts'
 import { effect } from '../../lib/store/reactive.ts'
-import { type Input, type Snapshot, s } from '../../lib/store/schema.ts'
+import type { Input, Snapshot } from '../../lib/store/schema.ts'
 
 const shape = {
   name: s.string(),

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { createStore, s } from '../../lib/index.ts'
-import type { Node } from '../../lib/store/graph.ts'
 import { internals } from '../../lib/store/internals.ts'
 import { NODE } from '../../lib/store/live.ts'
+import type { Node } from '../../lib/store/schema.ts'
 import { editDocument } from '../../lib/store/state.ts'
 import { createPeers } from './peers.ts'
 
