@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Journal } from '../../server/contracts.ts'
 import { createMemoryJournal } from '../../server/storage/memoryJournal.ts'
 import { until } from '../e2e/until.ts'
+import { createRandom, seeds } from '../fuzz/random.ts'
 import { appWith, hook, receiver, start } from './webhookParts.ts'
 import { type ReceivedRequest, type Responder, status } from './webhookReceiver.ts'
 
@@ -420,6 +421,49 @@ describe('an event that is not answered 2xx', () => {
     await until('it is delivered', () => countsOf(started).delivered === 1)
     await until('the connection is closed', () => isClosed)
   })
+})
+
+describe('whatever fails', () => {
+  test.each(seeds(3).flatMap((seed) => [true, false].map((batch) => [seed, batch] as const)))(
+    'each event is taken once and in the order of its channel (seed %i, batch: %s)',
+    async (seed, batch) => {
+      const random = createRandom(seed)
+      const inbox = await receiver()
+      const taken = new Map<string, string[]>()
+      inbox.respond((request, response) => {
+        // Later answers first, now and then.
+        const answer = () => {
+          if (random.chance(0.4)) return response.writeHead(500).end()
+          for (const { channel, event } of request.events as readonly { channel: string; event: string }[]) {
+            taken.set(channel, [...(taken.get(channel) ?? []), event])
+          }
+          return response.end()
+        }
+        if (random.chance(0.5)) setImmediate(answer)
+        else answer()
+      })
+      const started = await start(appWith(hook(inbox.url, { batch })), {
+        random: () => random.between(0, 999) / 1000,
+        times: { giveUpMs: 1e9 },
+      })
+      const told = new Map<string, string[]>()
+      for (let i = 0; i < 400; i++) {
+        const channel = `private-${random.between(1, 12)}`
+        told.set(channel, [...(told.get(channel) ?? []), String(i)])
+        started.tell(channel, i)
+        if (random.chance(0.1)) await new Promise(setImmediate)
+        if (random.chance(0.1)) started.clock.advance(random.between(0, 499))
+      }
+      await until('all events are taken', () => {
+        started.clock.advance(Math.min(...started.clock.pending, 1000))
+        return countsOf(started).waiting === 0
+      })
+      expect(taken).toEqual(new Map([...taken.keys()].map((channel) => [channel, told.get(channel)])))
+      expect(taken.size).toBe(told.size)
+      expect(countsOf(started)).toMatchObject({ delivered: 400, givenUp: 0, dropped: 0 })
+      expect(countsOf(started).failedAttempts).toBeGreaterThan(0)
+    },
+  )
 })
 
 describe('the queue', () => {
