@@ -17,11 +17,14 @@ export const schema = {
     }),
   ),
   letter: s.text(),
+  kept: s.list(s.object({ name: s.string(), text: s.string() })),
 }
 // #endregion
 
 // #region presence
 export const presenceSchema = {
+  // Who the room's members and its join and leave events tell of.
+  user: s.object({ id: s.string(), name: s.string() }),
   name: s.string(),
   hue: s.number(),
   // Over the desk, in parts of its width and height; null when the pointer is elsewhere.
@@ -30,6 +33,14 @@ export const presenceSchema = {
   drag: s.object({ note: s.string(), x: s.number(), y: s.number() }).nullable(),
   // A selection in the letter, as Yjs relative positions: it stays at its letters while others write.
   caret: s.object({ anchor: s.string(), head: s.string() }).nullable(),
+}
+// #endregion
+
+// #region events
+/** What the chat sends: heard by who is there, stored by nobody. */
+export const eventSchema = {
+  message: s.object({ name: s.string(), text: s.string() }),
+  typing: s.object({ name: s.string() }),
 }
 // #endregion
 
@@ -55,7 +66,7 @@ const FIRST_NOTES = {
 const FIRST_LETTER =
   'Dear all,\n\nthe rehearsal begins at six. Write into this letter from both desks at once: each letter keeps its place.\n'
 
-export type DemoRoom = Room<DemoStore, typeof presenceSchema>
+export type DemoRoom = Room<DemoStore, typeof presenceSchema, typeof eventSchema>
 
 /** The left desk (above, on a phone) and the right one. */
 export type Side = 'a' | 'b'

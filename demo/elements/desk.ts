@@ -1,6 +1,9 @@
 import { css, html, LitElement } from 'lit'
+import listenCode from '../chat.ts?region=listen&code'
+import sayCode from '../chat.ts?region=say&code'
 import type { Desk } from '../desk.ts'
 import connectCode from '../desk.ts?region=connect&code'
+import eventsCode from '../schema.ts?region=events&code'
 import schemaCode from '../schema.ts?region=schema&code'
 import seedCode from '../schema.ts?region=seed&code'
 import letterCode from '../textBinding.ts?region=letter&code'
@@ -15,6 +18,7 @@ import caretCode from './letter.ts?region=carets&code'
 import noteCode from './note.ts?region=note&code'
 import peopleCode from './people.ts?region=people&code'
 import './boardActions.ts'
+import './chat.ts'
 import './cursors.ts'
 import './inspector.ts'
 import './letter.ts'
@@ -73,6 +77,12 @@ export class DeskElement extends LitElement {
           <demo-code slot="text" .code=${letterCode}></demo-code>
           <demo-code slot="carets" .code=${caretCode}></demo-code>
           <demo-code slot="cursors" .code=${cursorCode}></demo-code>
+        </demo-panel>
+        <demo-panel .tabs=${['Chat']} .codes=${['say', 'listen', 'events']}>
+          <demo-chat slot="Chat" .desk=${desk}></demo-chat>
+          <demo-code slot="say" .code=${sayCode}></demo-code>
+          <demo-code slot="listen" .code=${listenCode}></demo-code>
+          <demo-code slot="events" .code=${eventsCode}></demo-code>
         </demo-panel>
         <demo-panel class="inspector" .tabs=${['Transactions', 'Snapshot']} .codes=${['schema', 'seed', 'tap']}>
           <demo-transactions slot="Transactions" .desk=${desk}></demo-transactions>

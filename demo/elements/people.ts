@@ -193,7 +193,8 @@ export class PeopleElement extends CountedElement {
   #rename(event: Event): void {
     const name = (event.target as HTMLInputElement).value.trim()
     if (name === '') return
-    this.desk.room.presence.set({ name })
+    const { presence } = this.desk.room
+    presence.set({ name, user: { ...presence.self.user, name } })
     this.#remember()
   }
 

@@ -1,0 +1,203 @@
+import { css, html, type PropertyValues } from 'lit'
+import { TuttiError } from 'tutti'
+import { type ChatLine, keep, listen, say } from '../chat.ts'
+import type { Desk } from '../desk.ts'
+import { controls, DemoElement } from './demoElement.ts'
+
+/** Lines kept on the page, of a chat that nobody stores. */
+const MAX_LINES = 50
+/** Milliseconds between two events that tell of typing, and for how long one is shown. */
+const TYPING_EVERY = 2_000
+const TYPING_SHOWN = 3_000
+
+/** What is said, as events, beside what is kept, in the document. */
+export class ChatElement extends DemoElement {
+  static override properties = {
+    desk: { attribute: false },
+    lines: { state: true },
+    writer: { state: true },
+    problem: { state: true },
+  }
+  static override styles = [
+    controls,
+    css`
+      :host {
+        display: block;
+        padding: 0 16px 12px;
+      }
+      .columns {
+        display: grid;
+        grid-template-columns: 1fr 1fr;
+        gap: 16px;
+      }
+      h3 {
+        margin: 0;
+        font-size: var(--size-s);
+        font-weight: 500;
+        line-height: 20px;
+        color: var(--ink-soft);
+      }
+      ol {
+        list-style: none;
+        margin: 4px 0 0;
+        padding: 0;
+        block-size: 120px;
+        overflow: hidden auto;
+        overflow-wrap: anywhere;
+        font-size: var(--size-s);
+        line-height: 20px;
+        scrollbar-width: thin;
+      }
+      .came,
+      .left,
+      .gap,
+      .empty,
+      .news {
+        color: var(--ink-soft);
+      }
+      .news {
+        margin: 0;
+        min-block-size: 20px;
+        font-size: var(--size-s);
+        line-height: 20px;
+      }
+      form {
+        display: flex;
+        gap: 8px;
+      }
+      input {
+        flex: 1;
+        min-inline-size: 0;
+        font: inherit;
+        font-size: var(--size-s);
+        color: var(--ink);
+        background: transparent;
+        border: 1px solid var(--rule-strong);
+        border-radius: var(--radius);
+        padding: 4px 8px;
+      }
+    `,
+  ]
+
+  declare desk: Desk
+  declare lines: readonly ChatLine[]
+  declare writer: string
+  declare problem: string
+  #end: (() => void) | undefined
+  #toldTyping = -TYPING_EVERY
+  #writerTimer: ReturnType<typeof setTimeout> | undefined
+
+  constructor() {
+    super()
+    this.lines = []
+    this.writer = ''
+    this.problem = ''
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback()
+    this.#end ??= listen(this.desk, {
+      line: (line) => this.#add(line),
+      typing: (name) => this.#showWriter(name),
+    })
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback()
+    clearTimeout(this.#writerTimer)
+    this.#end?.()
+    this.#end = undefined
+  }
+
+  override render() {
+    const kept = [...this.desk.store.state.kept]
+    const news = this.problem || (this.writer && `${this.writer} is writing`)
+    return html`
+      <div class="columns">
+        <section>
+          <h3 id="said">Said: events, not stored</h3>
+          <ol role="log" aria-live="polite" aria-labelledby="said" tabindex="0">
+            ${this.lines.map(({ kind, name, text }) => html`<li class=${kind}>${name && html`<b>${name}</b> `}${text}</li>`)}
+            ${this.lines.length === 0 ? html`<li class="empty">Say something: it shows on the other desk.</li>` : ''}
+          </ol>
+        </section>
+        <section>
+          <h3 id="kept">Kept: a list in the document</h3>
+          <ol aria-labelledby="kept" tabindex="0">
+            ${kept.map(({ name, text }) => html`<li><b>${name}</b> ${text}</li>`)}
+            ${kept.length === 0 ? html`<li class="empty">Keep something: a reload still shows it.</li>` : ''}
+          </ol>
+        </section>
+      </div>
+      <p class="news" role="status">${news}</p>
+      <form @submit=${this.#say}>
+        <input name="text" aria-label="Message" placeholder="Message" maxlength="500" autocomplete="off" @input=${this.#type} />
+        <button class="primary">Say</button>
+        <button type="button" @click=${this.#keep}>Keep</button>
+      </form>
+    `
+  }
+
+  protected override updated(changed: PropertyValues): void {
+    super.updated(changed)
+    for (const list of this.renderRoot.querySelectorAll('ol')) list.scrollTop = list.scrollHeight
+  }
+
+  #add(line: ChatLine): void {
+    this.lines = [...this.lines, line].slice(-MAX_LINES)
+    if (line.kind === 'said' && line.name === this.writer) this.writer = ''
+  }
+
+  #showWriter(name: string): void {
+    this.writer = name
+    clearTimeout(this.#writerTimer)
+    this.#writerTimer = setTimeout(() => {
+      this.writer = ''
+    }, TYPING_SHOWN)
+  }
+
+  get #input(): HTMLInputElement {
+    return this.renderRoot.querySelector('input')!
+  }
+
+  async #type(): Promise<void> {
+    const now = performance.now()
+    const { room } = this.desk
+    if (now - this.#toldTyping < TYPING_EVERY || room.status.connection !== 'connected') return
+    this.#toldTyping = now
+    await this.#attempt(() => room.events.trigger('typing', { name: room.presence.self.name }, { ack: false }))
+  }
+
+  async #say(event: Event): Promise<void> {
+    event.preventDefault()
+    const input = this.#input
+    const text = input.value.trim()
+    if (text === '') return
+    if (!(await this.#attempt(() => say(this.desk, text)))) return
+    if (input.value.trim() === text) input.value = ''
+    this.#toldTyping = -TYPING_EVERY
+    this.#add({ kind: 'said', name: this.desk.room.presence.self.name, text })
+  }
+
+  #keep(): void {
+    const text = this.#input.value.trim()
+    if (text === '') return
+    keep(this.desk, text)
+    this.#input.value = ''
+  }
+
+  /** The text of what is not sent stays in its field; why stands above it. */
+  async #attempt(send: () => Promise<void>): Promise<boolean> {
+    try {
+      await send()
+      this.problem = ''
+      return true
+    } catch (error) {
+      if (!(error instanceof TuttiError)) throw error
+      this.problem = `${error.code}: ${error.message}`
+      return false
+    }
+  }
+}
+
+customElements.define('demo-chat', ChatElement)

@@ -1,0 +1,114 @@
+/** The chat of the demo in a real Chromium: events beside what the document keeps. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { describeBrowser, launchBrowser } from './browser.ts'
+import { type ServerProcess, startServerProcess } from './serverProcess.ts'
+
+describeBrowser('the chat of the demo', () => {
+  let folder: string
+  let server: ServerProcess
+  let browser: Browser
+  const contexts: BrowserContext[] = []
+  const complaints: string[] = []
+  let rooms = 0
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tutti-chat-'))
+    server = await startServerProcess({ data: folder }, '--demo')
+    browser = await launchBrowser()
+  })
+
+  afterEach(async () => {
+    for (const context of contexts.splice(0)) await context.close()
+    expect(complaints.splice(0)).toEqual([])
+  })
+
+  afterAll(async () => {
+    await browser?.close()
+    await server?.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const newRoom = (): string => {
+    rooms += 1
+    return `chat-test-${rooms}`
+  }
+
+  const openPage = async (room: string): Promise<Page> => {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 } })
+    contexts.push(context)
+    const page = await context.newPage()
+    page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
+    await page.goto(`http://127.0.0.1:${server.port}/?room=${room}`)
+    for (const side of ['a', 'b'] as const) {
+      await page.locator(`#desk-${side} demo-status`).getByText('saved').first().waitFor()
+    }
+    return page
+  }
+
+  const chat = (page: Page, side: 'a' | 'b'): Locator => page.locator(`#desk-${side} demo-chat`)
+  const said = (page: Page, side: 'a' | 'b'): Locator => chat(page, side).getByRole('log')
+  const kept = (page: Page, side: 'a' | 'b'): Locator => chat(page, side).getByRole('list', { name: 'Kept' })
+
+  const write = async (page: Page, side: 'a' | 'b', text: string, button: 'Say' | 'Keep'): Promise<void> => {
+    await chat(page, side).getByLabel('Message').fill(text)
+    await chat(page, side).getByRole('button', { name: button }).click()
+  }
+
+  test('shows what one desk says on both, once', async () => {
+    const page = await openPage(newRoom())
+    await write(page, 'a', 'Good evening', 'Say')
+    for (const side of ['a', 'b'] as const) await said(page, side).getByText('Good evening').waitFor()
+    await write(page, 'b', 'And to you', 'Say')
+    await said(page, 'a').getByText('And to you').waitFor()
+    for (const side of ['a', 'b'] as const) {
+      expect(await said(page, side).locator('.said').allInnerTexts()).toEqual([
+        expect.stringMatching(/ Good evening$/),
+        expect.stringMatching(/ And to you$/),
+      ])
+    }
+  })
+
+  test('shows a newcomer what was kept and not what was said', async () => {
+    const room = newRoom()
+    const page = await openPage(room)
+    await write(page, 'a', 'Only said', 'Say')
+    await said(page, 'b').getByText('Only said').waitFor()
+    await write(page, 'a', 'Written down', 'Keep')
+    const newcomer = await openPage(room)
+    await kept(newcomer, 'a').getByText('Written down').waitFor()
+    await write(page, 'a', 'Said later', 'Say')
+    await said(newcomer, 'a').getByText('Said later').waitFor()
+    expect(await said(newcomer, 'a').getByText('Only said').count()).toBe(0)
+  })
+
+  test('tells who comes, who writes and who leaves', async () => {
+    const room = newRoom()
+    const page = await openPage(room)
+    const newcomer = await openPage(room)
+    const name = await newcomer.locator('#desk-a demo-people').getByRole('textbox').inputValue()
+    await said(page, 'b')
+      .locator('.came', { hasText: `${name} came` })
+      .first()
+      .waitFor()
+    await chat(newcomer, 'a').getByLabel('Message').fill('Still thinking')
+    await chat(page, 'b').getByText(`${name} is writing`).waitFor()
+    await newcomer.close()
+    await said(page, 'b')
+      .locator('.left', { hasText: `${name} left` })
+      .first()
+      .waitFor()
+  })
+
+  test('says why a message was not sent, and keeps its text in the field', async () => {
+    const page = await openPage(newRoom())
+    await page.locator('#desk-a').getByRole('button', { name: 'Go offline' }).click()
+    await write(page, 'a', 'Into the void', 'Say')
+    await chat(page, 'a').getByText('NOT_CONNECTED').waitFor()
+    expect(await chat(page, 'a').getByLabel('Message').inputValue()).toBe('Into the void')
+    expect(await said(page, 'a').getByText('Into the void').count()).toBe(0)
+  })
+})
