@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
 
+const TEXT = 0x1
 const BINARY = 0x2
 const CLOSE = 0x8
 const PING = 0x9
@@ -32,6 +33,7 @@ const encodeFrame = (opcode, payload) => {
 /**
  * @typedef {object} RawSocket
  * @property {(messages: readonly Uint8Array[]) => void} send each message in a frame of its own, all in one write
+ * @property {(messages: readonly string[]) => void} sendText likewise
  * @property {() => void} close
  */
 
@@ -67,6 +69,9 @@ export const openRawSocket = (port, path, onMessage, onEnd) =>
       send: (messages) => {
         socket.write(Buffer.concat(messages.map((message) => encodeFrame(BINARY, message))))
       },
+      sendText: (messages) => {
+        socket.write(Buffer.concat(messages.map((message) => encodeFrame(TEXT, Buffer.from(message)))))
+      },
       close: () => {
         closing = true
         socket.end(encodeFrame(CLOSE, Buffer.from([0x03, 0xe8])))
@@ -76,7 +81,7 @@ export const openRawSocket = (port, path, onMessage, onEnd) =>
 
     /** @param {number} opcode @param {Buffer} payload */
     const take = (opcode, payload) => {
-      if (opcode === BINARY) onMessage(payload)
+      if (opcode === BINARY || opcode === TEXT) onMessage(payload)
       else if (opcode === PING) socket.write(encodeFrame(PONG, payload))
       else if (opcode === CLOSE) {
         end(`closed by the server: ${payload.length >= 2 ? payload.readUInt16BE(0) : 1005} ${payload.subarray(2)}`)

@@ -22,6 +22,10 @@ const serve = async () => {
       const { serveRelay } = await import('./relay.mjs')
       return { port: serveRelay(), close: async () => undefined }
     }
+    case 'publisher': {
+      const { servePublisher } = await import('./publisher.mjs')
+      return { port: servePublisher(JSON.parse(options ?? '{}').secret), close: async () => undefined }
+    }
     default:
       throw new Error(`There is no server "${kind}".`)
   }

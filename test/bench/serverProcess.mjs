@@ -15,7 +15,7 @@ const CHILD = fileURLToPath(new URL('./serverChild.mjs', import.meta.url))
 
 /**
  * Starts a server in a process of its own; resolves once it accepts connections.
- * @param {'tutti' | 'reference' | 'relay'} kind
+ * @param {'tutti' | 'reference' | 'relay' | 'publisher'} kind
  * @param {object} [options] of Tutti's `createServer`
  * @returns {Promise<ServerProcess>}
  */
