@@ -55,9 +55,7 @@ export const createHistory = (
     settle(() => {
       version.value = ++changes
     })
-  manager.on('stack-item-added', change)
-  manager.on('stack-item-popped', change)
-  manager.on('stack-cleared', change)
+  for (const event of ['stack-item-added', 'stack-item-popped', 'stack-cleared'] as const) manager.on(event, change)
 
   const step = (way: 'undo' | 'redo'): boolean => {
     check()

@@ -6,7 +6,7 @@ import { hints } from './hints.ts'
 import { type LiveList, NODE } from './live.ts'
 import { parseItem } from './parse.ts'
 import { define, type Flag, type Node, type Schema, type Stored } from './schema.ts'
-import { assign, build, common, keep, listOf, same, write } from './write.ts'
+import { assign, build, common, keep, listOf, replaceContent, same, write } from './write.ts'
 
 const yOf = (node: Node): Y.Array<unknown> => node.y as Y.Array<unknown>
 
@@ -110,13 +110,8 @@ const METHODS: Readonly<Record<PropertyKey, (node: Node, ...args: never[]) => un
       replace(node, to, 0, stored)
     })
   },
-  clear: (node) => {
-    splice(node, 0, Number.POSITIVE_INFINITY, [])
-  },
-  replace: (node, items: Iterable<unknown>) => {
-    const stored = parseItems(node, items, 0)
-    write(node, () => assign(node, stored))
-  },
+  clear: (node) => replaceContent(node, []),
+  replace: (node, items: Iterable<unknown>) => replaceContent(node, [...items]),
 }
 
 /** The target is an array so that `Array.isArray` holds; it stays empty. */

@@ -5,7 +5,7 @@ import { type LiveRecord, NODE } from './live.ts'
 import { buildMap, copyMap } from './map.ts'
 import { checkId, isPlain, parseItem } from './parse.ts'
 import { define, type Flag, type Node, type Schema, type Stored } from './schema.ts'
-import { assign, parseIn, setKey, write } from './write.ts'
+import { parseIn, replaceContent, setKey, write } from './write.ts'
 
 type Entry = readonly [id: string, value: unknown]
 
@@ -77,13 +77,11 @@ class RecordFace implements LiveRecord<unknown> {
   }
 
   clear(): void {
-    write(this.#node, () => assign(this.#node, undefined))
+    replaceContent(this.#node, {})
   }
 
   replace(values: Readonly<Record<string, unknown>>): void {
-    const node = this.#node
-    const stored = parseIn(node, node.schema, values)
-    write(node, () => assign(node, stored))
+    replaceContent(this.#node, values)
   }
 
   keys(): string[] {

@@ -6,7 +6,7 @@ import { hints } from './hints.ts'
 import { type LiveText, NODE } from './live.ts'
 import { checkText, readText } from './parse.ts'
 import { define, type Node, type Schema, type Stored } from './schema.ts'
-import { assign, common, parseIn, write } from './write.ts'
+import { common, parseIn, replaceContent, write } from './write.ts'
 
 const yOf = (node: Node): Y.Text => node.y as Y.Text
 
@@ -76,8 +76,6 @@ const checkRange = (node: Node, index: number, count: number): void => {
   }
 }
 
-const parseText = (node: Node, given: unknown): string => parseIn(node, node.schema, given) as string
-
 class TextFace implements LiveText {
   readonly #node: Node
 
@@ -111,7 +109,7 @@ class TextFace implements LiveText {
   insert(index: number, text: string): void {
     const node = this.#node
     checkRange(node, index, 0)
-    const inserted = parseText(node, text)
+    const inserted = parseIn(node, node.schema, text) as string
     write(node, () => splice(node, index, 0, inserted))
   }
 
@@ -121,8 +119,7 @@ class TextFace implements LiveText {
   }
 
   set(text: string): void {
-    const stored = parseText(this.#node, text)
-    write(this.#node, () => assign(this.#node, stored))
+    replaceContent(this.#node, text)
   }
 }
 

@@ -159,6 +159,12 @@ export const setKey = (node: Node, key: string, next: Stored): void => {
 /** Makes the content of a node equal to `stored`, in place; `undefined` empties it. */
 export const assign = (node: Node, stored: Stored): void => node.schema.assign?.(node, stored)
 
+/** Makes the content of a node equal to what the application gives, in one write. */
+export const replaceContent = (node: Node, given: unknown): void => {
+  const stored = parseIn(node, node.schema, given)
+  write(node, () => assign(node, stored))
+}
+
 /** How long the common start of two sequences is, and how long the common end of what remains. */
 export const common = (
   length: number,
