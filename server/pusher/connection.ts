@@ -20,11 +20,10 @@ import { type PusherUser, readUserData } from '../protocol/pusherUser.ts'
 import type { Audience } from '../room/channel.ts'
 import type { Channels } from '../room/channels.ts'
 import type { ConnectionHooks } from '../room/connectionHooks.ts'
-import type { Rooms } from '../room/rooms.ts'
 import { TokenBucket } from '../room/tokenBucket.ts'
 import { userAudience } from './audience.ts'
 import { authorize } from './authorize.ts'
-import { showInAwareness } from './awarenessEntry.ts'
+import { type HostingRooms, showInAwareness } from './awarenessEntry.ts'
 import type { EventCache } from './cache.ts'
 import { checkClientEvent } from './clientEvent.ts'
 import type { Recoveries } from './recoveries.ts'
@@ -43,7 +42,7 @@ export interface PusherConnectionParts {
   readonly audience: Audience
   readonly users: Users
   readonly channels: Pick<Channels, 'open' | 'trigger'>
-  readonly rooms: Pick<Rooms, 'open'>
+  readonly rooms: HostingRooms
   readonly cache: EventCache
   readonly recoveries: Recoveries
   readonly log: Logger

@@ -8,8 +8,8 @@ import type { Audience, ChannelObserver } from '../room/channel.ts'
 import type { Channels } from '../room/channels.ts'
 import { enter } from '../room/entrance.ts'
 import type { HookedConnections } from '../room/hookedConnections.ts'
-import type { Rooms } from '../room/rooms.ts'
 import { createAudience, textOf } from './audience.ts'
+import type { HostingRooms } from './awarenessEntry.ts'
 import { EventCache } from './cache.ts'
 import { PusherConnection, type PusherConnectionParts } from './connection.ts'
 import type { PusherDoor, PusherNews } from './contracts.ts'
@@ -22,7 +22,7 @@ import { Users, userRoomOf } from './users.ts'
 export interface PusherDoorParts {
   readonly apps: Pick<Apps, 'all' | 'byKey'>
   readonly channels: Pick<Channels, 'open' | 'find' | 'trigger' | 'observe'>
-  readonly rooms: Pick<Rooms, 'open'>
+  readonly rooms: HostingRooms
   readonly publisher: Publisher
   readonly log: Logger
   readonly limits: {

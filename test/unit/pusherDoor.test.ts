@@ -122,6 +122,16 @@ describe('subscribing', () => {
     expect((await client.find('raw')).data).toBe('AP8Q')
   })
 
+  test('the user who sent it is told in presence channels only', async () => {
+    const { url, server } = await start()
+    const client = await PusherClient.connect(url)
+    await client.subscribe('private-a')
+    await client.subscribe('presence-a', { channelData: { user_id: '1' } })
+    for (const room of ['private-a', 'presence-a']) await server.room(room).trigger('e', 1, { userId: 'ada' })
+    await client.find('e', 'presence-a')
+    expect(client.frames.filter(({ event }) => event === 'e').map((frame) => frame.user_id)).toEqual([undefined, 'ada'])
+  })
+
   test('empty data is delivered', async () => {
     const { url, server } = await start()
     const client = await PusherClient.connect(url)
@@ -146,12 +156,13 @@ describe('subscribing', () => {
   test.each([
     ['no auth', ''],
     ['an auth without a key', 'ab12'],
-    ['the key of another app', signed('x').replace('key:', 'other:')],
+    ['the key of another app', 'OTHER'],
     ['upper-case hexadecimal', 'UPPER'],
   ])('%s is no signature', async (_title, given) => {
     const { url } = await start()
     const client = await PusherClient.connect(url)
-    const auth = given === 'UPPER' ? upper(signed(`${client.id}:private-a`)) : given
+    const right = signed(`${client.id}:private-a`)
+    const auth = given === 'UPPER' ? upper(right) : given === 'OTHER' ? right.replace(APP.key, 'other') : given
     client.subscribing('private-a', { auth })
     expect((await client.find('pusher:subscription_error')).data).toMatchObject({ type: 'AuthError', status: 401 })
   })

@@ -2,15 +2,16 @@
 import { describe, expect, test } from 'vitest'
 import { parseApps } from '../../server/appOptions.ts'
 import { createApps } from '../../server/apps.ts'
-import type { Hooks } from '../../server/index.ts'
+import type { CreateServerOptions, Hooks } from '../../server/index.ts'
 import { TuttiError } from '../../server/index.ts'
 import { createPusherDoor } from '../../server/pusher/door.ts'
+import { closeCodeOf } from '../../server/pusher/refusal.ts'
 import { createChannels } from '../../server/room/channels.ts'
 import { until } from '../e2e/until.ts'
 import { APP, PusherClient } from './pusherClient.ts'
 import { startServer } from './testServer.ts'
 
-const start = (hooks: Hooks) => startServer({ apps: [APP], hooks })
+const start = (hooks: Hooks, options: CreateServerOptions = {}) => startServer({ apps: [APP], hooks, ...options })
 
 const gate = (): { open: () => void; opened: Promise<void> } => {
   let open = (): void => undefined
@@ -109,6 +110,19 @@ describe('hooks', () => {
     await client.subscribe('slow')
   })
 
+  test('a subscription that is asked for twice while it is asked about is one', async () => {
+    const { open, opened } = gate()
+    const { url } = await start({ join: () => opened }, { maxRoomsPerConnection: 1 })
+    const client = await PusherClient.connect(url)
+    client.subscribing('slow')
+    client.subscribing('slow')
+    await client.settled()
+    open()
+    await client.find('pusher_internal:subscription_succeeded', 'slow')
+    await client.settled()
+    expect(client.names('slow')).toEqual(['pusher_internal:subscription_succeeded'])
+  })
+
   test('a connection that ends while its subscription is asked about leaves nothing', async () => {
     const { open, opened } = gate()
     const left: string[] = []
@@ -124,6 +138,16 @@ describe('hooks', () => {
     await until('the leave', () => left.length === 1)
     expect(await server.room('presence-a').members()).toEqual([])
   })
+})
+
+test.each([
+  ['GOING_AWAY', 1001],
+  ['TRY_LATER', 4100],
+  ['INTERNAL', 4100],
+  ['FORBIDDEN', 4009],
+  ['UNAUTHENTICATED', 4009],
+] as const)('a connection refused with %s is closed with %i', (code, close) => {
+  expect(closeCodeOf(new TuttiError(code, 'No.'))).toBe(close)
 })
 
 describe('what the door tells', () => {
@@ -157,7 +181,7 @@ describe('what the door tells', () => {
   }
 
   test('client events of private channels, with the app and the channel', () => {
-    const { channels, door, apps } = serve()
+    const { channels, door } = serve()
     const news: unknown[] = []
     const end = door.observe({
       clientEvent: (app, ...told) => news.push([app.id, ...told]),
@@ -174,7 +198,8 @@ describe('what the door tells', () => {
       ['1', 'private-a', 'client-x', '1', '1.1', undefined],
       ['2', 'presence-a', 'client-x', '2', '1.1', 'u'],
     ])
-    expect(apps.all).toHaveLength(2)
+    // It hears of events, not of people: rooms without a subscriber need no channel for it.
+    expect(channels.peopleOf('somewhere')).toBeUndefined()
     channels.close()
     door.close()
   })

@@ -1,6 +1,7 @@
 /** Presence channels: one list of people, whatever door they came in by. */
 import { afterEach, expect, test, vi } from 'vitest'
-import type { CreateServerOptions } from '../../server/index.ts'
+import { type CreateServerOptions, TuttiError } from '../../server/index.ts'
+import { showInAwareness } from '../../server/pusher/awarenessEntry.ts'
 import { until } from '../e2e/until.ts'
 import { type Entry, encodeAwarenessFrame, WireClient } from '../e2e/wireClient.ts'
 import { APP, PusherClient } from './pusherClient.ts'
@@ -144,6 +145,51 @@ test('a Yjs client is a member, once with its Pusher connections of the same id'
   expect(news(a)).toEqual(['+yara', '-yara'])
 })
 
+test('people are not told of in channels that are no presence channels', async () => {
+  const { url } = await start()
+  const client = await PusherClient.connect(url)
+  await client.subscribe('news')
+  const yjs = await WireClient.join(`${url}/news`)
+  const state = JSON.stringify({ user: { id: 'yara' } })
+  yjs.send(encodeAwarenessFrame({ client: yjs.doc.clientID, clock: 1, state }))
+  await yjs.synced()
+  await client.settled()
+  expect(client.names('news')).toEqual(['pusher_internal:subscription_succeeded'])
+})
+
+test('a member is shown again when its room can be had again, and no more after it left', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const shown: unknown[] = []
+  let isClosed = true
+  let close = (): void => undefined
+  const rooms = {
+    open: () => {
+      if (isClosed) throw new TuttiError('STORAGE_FAILED', 'The room can not be read.')
+      return {
+        host: (state: object, closed: () => void) => {
+          shown.push(state)
+          close = closed
+          return () => shown.push('hidden')
+        },
+      }
+    },
+  }
+  const ignore = (): void => undefined
+  const log = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+  const hide = showInAwareness(rooms, ROOM, { id: 'ada', info: null }, log)
+  await vi.advanceTimersByTimeAsync(20_000)
+  isClosed = false
+  await vi.advanceTimersByTimeAsync(5000)
+  close()
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(shown).toEqual([{ user: { id: 'ada' } }, { user: { id: 'ada' } }])
+  hide()
+  expect(shown.at(-1)).toBe('hidden')
+  close()
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(shown).toHaveLength(3)
+})
+
 test('nobody takes over a member’s client id, by whatever frame', async () => {
   const { url } = await start()
   const yjs = await showing(url, { id: 'yara' })
@@ -189,6 +235,8 @@ test('a room is kept while a member is there, and unloaded when the last one lef
     },
   })
   const a = await joined(url, 'ada')
+  // Used and left by someone else.
+  await server.room(ROOM).edit((doc) => doc.getMap('').set('a', 1))
   // Loaded later than the member's room, and looked at by the same sweep.
   await server.room('other').edit((doc) => doc.getMap('').set('a', 1))
   await until('the other room to go', () => unloaded.includes('other'))

@@ -101,6 +101,27 @@ test('events excluded before one cut stay excluded after the next', async () => 
   expect(reader.recovered).toEqual([false, true, true, true, true])
 })
 
+test('a client that is cut again before it got what it missed, gets it then', async () => {
+  const { url, server } = await start()
+  const a = await PusherClient.connect(url)
+  const { recovery } = await a.subscribe('news')
+  await a.cut()
+  await trigger(server, 'news', 1)
+  await trigger(server, 'news', 'own', a.id)
+  await trigger(server, 'news', 2)
+  const b = await PusherClient.connect(url)
+  const second = (await b.subscribe('news', { recover: { ...recovery, count: 0, socket_id: a.id } })).recovery
+  expect(second).toEqual({ epoch: recovery?.epoch, offset: 0, recovered: true })
+  await b.cut()
+  const c = await PusherClient.connect(url)
+  await c.subscribe('news', { recover: { ...second, count: 0, socket_id: b.id } })
+  await c.settled()
+  expect(c.events('news')).toEqual([
+    ['e', 1],
+    ['e', 2],
+  ])
+})
+
 test('a client that got far more than the history holds still recovers', async () => {
   const { url, server } = await start({ eventHistoryCount: 5 })
   const reader = new Reader(url, 'private-a')
@@ -174,8 +195,9 @@ test('a second subscription counts anew', async () => {
   await trigger(server, 'news', 1)
   await trigger(server, 'news', 2, client.id)
   expect((await client.subscribe('news')).recovery).toMatchObject({ offset: 2, recovered: false })
+  await trigger(server, 'news', 'own', client.id)
   await trigger(server, 'news', 3)
-  await client.find('e', 'news')
+  await client.settled()
   await client.cut()
   await trigger(server, 'news', 4)
   const { epoch } = (await (await PusherClient.connect(url)).subscribe('news')).recovery ?? {}
@@ -183,6 +205,10 @@ test('a second subscription counts anew', async () => {
   await back.subscribe('news', { recover: { epoch, offset: 2, count: 1, socket_id: client.id } })
   await back.settled()
   expect(back.events('news')).toEqual([['e', 4]])
+  // Whoever counts from the first one can't be told apart from a client that missed something.
+  const old = await PusherClient.connect(url)
+  const recover = { epoch, offset: 0, count: 2, socket_id: client.id }
+  expect((await old.subscribe('news', { recover })).recovery).toMatchObject({ recovered: false })
 })
 
 test('a reader that stops among what it missed goes on where it stopped, and others are not held up', async () => {

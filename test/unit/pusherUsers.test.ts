@@ -138,6 +138,9 @@ test('watched users are told of, at the sign-in and as they come and go, once pe
       .filter(({ event }) => event === 'pusher_internal:watchlist_events')
       .slice(1)
       .map(({ data }) => (data as { events: unknown[] }).events[0])
+  // A second sign-in tells nothing anew.
+  watcher.signIn({ id: 'watcher', watchlist: ['here'] })
+  await watcher.settled()
   const away = await signedIn(url, { id: 'away' })
   const tab = await signedIn(url, { id: 'away' })
   await away.close(1000)
