@@ -41,7 +41,8 @@ const inNode = async (code: string): Promise<unknown> => {
 
 test('the tarball holds what the entries need and nothing else', () => {
   const paths = packed.files.map(({ path }) => path)
-  const wanted = /^(package\.json|README\.md|LICENSE|dist\/(lib|server)\/.+\.(js|d\.ts)|dist\/server\/api\/openapi\.json|dist\/demo\/.+)$/
+  const wanted =
+    /^(package\.json|README\.md|LICENSE|dist\/(lib|server)\/.+\.(js|d\.ts)|dist\/server\/api\/openapi\.json|dist\/demo\/.+)$/
   expect(paths.filter((path) => !wanted.test(path))).toEqual([])
   expect(paths.filter((path) => /\.map$|\.test\.|(^|\/)\./.test(path))).toEqual([])
   for (const entry of ['lib/index', 'lib/lit', 'lib/pusher', 'server/index', 'server/main']) {
