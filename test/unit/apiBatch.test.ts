@@ -1,7 +1,10 @@
+import { request as httpRequest } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import type { CreateServerOptions } from '../../server/index.ts'
 import { createMemoryStorage } from '../../server/storage/memory.ts'
 import { type Answered, type RequestOptions, request } from './apiRequest.ts'
+import { createGate } from './gate.ts'
+import { createMemoryLog } from './memoryLog.ts'
 import { APP } from './pusherClient.ts'
 import { startServer } from './testServer.ts'
 
@@ -62,6 +65,42 @@ describe('a batch', () => {
       const expected = changes.map((_, i) => i).filter((i) => i % 3 === r && i % 7 !== 0)
       expect(events.map(({ data }: { data: number }) => data)).toEqual(expected)
     }
+  })
+
+  it('carries out the changes of one room one after the other', async () => {
+    const { batch, get } = await start()
+    const patch = (body: object) => ({ room: 'a', method: 'PATCH', resource: 'document', body })
+    const { json } = await batch([patch({ a: 1 }), { room: 'a', method: 'DELETE' }, patch({ b: 2 })])
+    expect(json.map(({ status }: { status: number }) => status)).toEqual([200, 204, 200])
+    expect(await get('/rooms/a/document')).toEqual({ b: 2 })
+  })
+
+  it('goes on when its sender is gone', async () => {
+    const gate = createGate()
+    const logger = createMemoryLog()
+    let asked = 0
+    const addresses: string[] = []
+    const { server } = await startServer({
+      logger,
+      hooks: {
+        join: async ({ caller }) => {
+          addresses.push(caller.address)
+          if (asked++ === 0) await gate.promise
+        },
+      },
+    })
+    const event = { room: 'a', method: 'POST', resource: 'events', body: { event: 'e' } }
+    const sent = httpRequest(`${server.url}/batch`, { method: 'POST', headers: { 'content-type': 'application/json' } })
+    sent.on('error', () => undefined)
+    sent.end(JSON.stringify([event, event]))
+    await expect.poll(() => asked).toBe(1)
+    sent.destroy()
+    // The answers of other requests: by then the server has heard that this one is gone.
+    for (let i = 0; i < 10; i++) await request(server.url, 'GET', '/health')
+    gate.open()
+    await expect.poll(async () => (await request(server.url, 'GET', '/rooms/a/events')).json.offset).toBe(2)
+    expect(addresses.slice(0, 2)).toEqual(['127.0.0.1', ''])
+    expect(logger.entries.filter(({ level }) => level === 'error')).toEqual([])
   })
 
   it('shares its commits to the disk', async () => {

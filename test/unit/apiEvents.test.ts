@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { eventToJson } from '../../server/api/rooms/eventJson.ts'
 import type { CreateServerOptions } from '../../server/index.ts'
 import { type Answered, type RequestOptions, request } from './apiRequest.ts'
 import { createGate } from './gate.ts'
@@ -290,6 +291,26 @@ describe('GET of events', () => {
   ])('refuses ?%s', async (query, message) => {
     const { send } = await start()
     expectError(await send('GET', `/rooms/a/events?${query}`), 400, 'INVALID_REQUEST', message)
+  })
+})
+
+describe('an event as JSON', () => {
+  it.each([
+    ['{\r\n  "a": [1,\n 2]\n}', { a: [1, 2] }],
+    ['"a\\nb"', 'a\nb'],
+    ['12345678901234567890', Number('12345678901234567890')],
+    ['no JSON\n', 'no JSON\n'],
+    ['', ''],
+    ['{"a":', '{"a":'],
+  ])('stands in one line, whatever its text is: %j', (body, data) => {
+    const json = eventToJson({ offset: 1, event: 'e\n', body, at: 5, from: 'server' })
+    expect(json).not.toMatch(/[\r\n]/)
+    expect(JSON.parse(json)).toEqual({ offset: 1, event: 'e\n', data, at: 5 })
+  })
+
+  it('keeps the digits of a number', () => {
+    const json = eventToJson({ offset: 1, event: 'e', body: '[12345678901234567890]', at: 5, from: 'server' })
+    expect(json).toContain('"data":[12345678901234567890]')
   })
 })
 
