@@ -12,6 +12,7 @@ import type { RoomDoor, RoomDoorParts } from './resource.ts'
 /** How long the `id` of an event is remembered, and how many of all rooms. */
 const EVENT_ID_LIFETIME_MS = 5 * 60_000
 const MAX_EVENT_IDS = 50_000
+const MAX_EVENT_ID_BYTES = 16 * 1024 * 1024
 const POSITION_BYTES = 100
 
 /** Finds the route of a path in the room door; `undefined` if it is no path of this door. */
@@ -23,7 +24,7 @@ export const createRoomRoutes = (parts: RoomDoorParts, idempotency: Idempotency)
     published: new Answers<Position>({
       lifetimeMs: EVENT_ID_LIFETIME_MS,
       maxCount: MAX_EVENT_IDS,
-      maxBytes: Number.POSITIVE_INFINITY,
+      maxBytes: MAX_EVENT_ID_BYTES,
       bytesOf: () => POSITION_BYTES,
     }),
     encodeEvent: createEventEncoder(),
