@@ -63,6 +63,10 @@ export const ERRORS = {
   UNSUPPORTED_TYPE: { status: 415 },
   /** A patch that is not an object, or names a place that cannot take it. */
   INVALID_PATCH: { status: 422 },
+  /** A change that takes for granted what the document does not hold: a failed `test`, a place that is not there. */
+  CONFLICT: { status: 409 },
+  /** The document is not at the revision that `If-Match` or `If-None-Match` asks for. */
+  PRECONDITION_FAILED: { status: 412 },
   /** An `Idempotency-Key` that stands for another request. */
   KEY_REUSED: { status: 422 },
   INTERNAL: { close: 1011, status: 500, retryable: true },

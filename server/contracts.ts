@@ -213,6 +213,8 @@ export interface ChangeSource {
   readonly from: 'peer' | 'server'
   /** Who brought it, where it came over the network. */
   readonly caller: Caller | undefined
+  /** What a back end calls itself, if it does. */
+  readonly origin?: string | undefined
 }
 
 /** A document change that was taken in. */
@@ -287,6 +289,28 @@ export interface Logger {
 export interface EditOptions {
   /** Who asked for it over HTTP. */
   readonly caller?: Caller | undefined
+  /** What the back end calls itself; shown to clients that listen for it. */
+  readonly origin?: string | undefined
+  /**
+   * Called with the revision that is about to be changed, in the turn in which it is; more than once if a hook is asked
+   * meanwhile. Throws what refuses the change.
+   */
+  readonly expect?: ((revision: string) => void) | undefined
+}
+
+/** What became of a back end's change. */
+export interface Edited {
+  /** The document is not as it was before. */
+  readonly changed: boolean
+  /** Of the document after it. */
+  readonly revision: string
+}
+
+/** What a document was read as. */
+export interface Viewed<R> {
+  readonly revision: string
+  /** `undefined` if the room has no content. */
+  readonly result: R | undefined
 }
 
 /** Documents by room name, as the HTTP door and the back end see them. */
@@ -296,11 +320,23 @@ export interface Documents {
    * it or keep it. `undefined` if the room has no content.
    */
   read<R>(room: string, fn: (doc: Y.Doc) => R): Promise<R | undefined>
+  /** The same, with the revision of what was read. Resolves once that is durable: no crash takes back what it tells. */
+  view<R>(room: string, fn: (doc: Y.Doc) => R): Promise<Viewed<R>>
   /**
-   * Calls `fn` with the room's current document inside one Yjs transaction. Resolves after what it changed is durable.
-   * If `fn` throws, or a hook refuses the change, nothing is kept and the promise rejects with that error.
+   * A short name of what the document holds now: visible ASCII without quotes, another one after every change,
+   * `EMPTY_REVISION` while the room has no content.
    */
-  edit<R>(room: string, fn: (doc: Y.Doc) => R, options?: EditOptions): Promise<{ result: R; changed: boolean }>
+  revision(room: string): Promise<string>
+  /**
+   * Calls `fn` with the room's current document inside one Yjs transaction. Resolves after what it found or changed is
+   * durable. If `fn` throws, or a hook refuses the change, nothing is kept and the promise rejects with that error.
+   */
+  edit<R>(room: string, fn: (doc: Y.Doc) => R, options?: EditOptions): Promise<Edited & { readonly result: R }>
+  /**
+   * Takes a Yjs update (V1) in, which must not have a gap, as from a client. Resolves after it is durable.
+   * @throws TuttiError `PROTOCOL`, `CONFLICT` for a gap, `TOO_LARGE`, what a hook refuses it with
+   */
+  apply(room: string, update: Uint8Array, options?: EditOptions): Promise<Edited>
 }
 
 /** An HTTP request after routing-independent checks: the body is whole and within its limit. */

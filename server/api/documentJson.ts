@@ -27,7 +27,7 @@ const tooDeep = (): TuttiError =>
   )
 
 /** Sets an own property whatever its name: plain assignment of `__proto__` would set the prototype. */
-const setOwn = (target: Record<string, Json>, key: string, value: Json): void => {
+export const setOwn = (target: Record<string, Json>, key: string, value: Json): void => {
   if (key === '__proto__') {
     Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
   } else target[key] = value
@@ -64,7 +64,8 @@ export const isPlain = (value: unknown): value is Readonly<Record<string, unknow
   !(value instanceof Y.AbstractType) &&
   !(value instanceof Y.Doc)
 
-const valueToJson = (value: unknown, depth: number): Json | undefined => {
+/** @param depth levels above it that count, too */
+export const valueToJson = (value: unknown, depth: number): Json | undefined => {
   if (depth > MAX_JSON_DEPTH) throw tooDeep()
   if (value instanceof Y.AbstractType) return typeToJson(value, nestedKind(value), depth)
   if (!isPlain(value)) return leafToJson(value)
@@ -86,7 +87,8 @@ const mapToJson = (type: SharedType, depth: number): Record<string, Json> => {
   return json
 }
 
-const typeToJson = (type: SharedType, kind: Kind, depth: number): Json => {
+/** The same for a shared type whose kind is known: that of a root is not part of it. */
+export const typeToJson = (type: SharedType, kind: Kind, depth: number): Json => {
   switch (kind) {
     case 'map':
       return mapToJson(type, depth)

@@ -81,6 +81,12 @@ export const elements = (type: SharedType): unknown[] => {
   return found
 }
 
+/** Elements of a list. */
+export const size = (type: SharedType): number => type._length
+
+/** The element at an index below `size`. */
+export const element = (type: SharedType, index: number): unknown => Y.Array.prototype.get.call(type, index)
+
 /** The characters of a text; formats and embeds have none. */
 export const characters = (type: SharedType): string => Y.Text.prototype.toString.call(type)
 

@@ -43,8 +43,17 @@ export interface Intake {
    * Throws, or rejects with, `PROTOCOL` or `TOO_LARGE` when the frame is refused, or what `before` refuses it with.
    */
   receive(session: Session, bytes: Uint8Array, isStep2: boolean): Promise<void> | undefined
-  /** Takes an update of a back end. Throws `PROTOCOL` or `TOO_LARGE`. @returns its sequence number. */
-  acceptOwn(bytes: Uint8Array, source: ChangeSource): number
+  /** Takes an update that the server made for a back end. Throws `PROTOCOL` or `TOO_LARGE`. */
+  acceptOwn(bytes: Uint8Array, source: ChangeSource): void
+  /**
+   * Reads an update that a back end passes on, as strictly as one of a client; sessions that it could mute speak first.
+   * Rejects with `PROTOCOL`.
+   */
+  readPassedOn(bytes: Uint8Array): Promise<Update>
+  /** Whether such an update changes the document. Throws `CONFLICT` if it has a gap. */
+  isNews(update: Update): boolean
+  /** Takes one that is news, or does nothing. Throws `TOO_LARGE`. */
+  acceptRead(update: Update, source: ChangeSource): void
   /** Sends a sync step 1, unless one is unanswered. */
   ask(session: Session): void
 }
@@ -128,7 +137,7 @@ export const createIntake = (parts: IntakeParts): Intake => {
       return hasRest
     })
 
-  const foreignOwners = (session: Session, update: Update): Session[] => {
+  const foreignOwners = (session: Session | undefined, update: Update): Session[] => {
     const owners = new Set<Session>()
     for (const client of blankRuns(update, log.stateVector)) {
       const owner = parts.ownerOf(client)
@@ -202,10 +211,31 @@ export const createIntake = (parts: IntakeParts): Intake => {
     return undefined
   }
 
-  const acceptOwn = (bytes: Uint8Array, source: ChangeSource): number => {
-    const update = readUpdate(bytes, UNLIMITED)
-    return isOld(update) ? log.seq : accept(update, source)
+  const acceptRead = (update: Update, source: ChangeSource): void => {
+    if (!isOld(update)) accept(update, source)
   }
 
-  return { receive, acceptOwn, ask }
+  const readPassedOn = async (bytes: Uint8Array): Promise<Update> => {
+    const update = readUpdate(bytes)
+    const owners = isOld(update) ? [] : foreignOwners(undefined, update)
+    if (owners.length > 0) await askOwners(owners)
+    return update
+  }
+
+  const isNews = (update: Update): boolean => {
+    if (isOld(update)) return false
+    if (isComplete(update)) return true
+    throw new TuttiError('CONFLICT', 'The update builds on changes that the document here does not have.', {
+      hint: 'Send those too: best all that is missing, as Y.encodeStateAsUpdate(doc) gives it.',
+    })
+  }
+
+  return {
+    receive,
+    acceptOwn: (bytes, source) => acceptRead(readUpdate(bytes, UNLIMITED), source),
+    readPassedOn,
+    isNews,
+    acceptRead,
+    ask,
+  }
 }

@@ -12,6 +12,7 @@ import { TuttiError } from '../../lib/errors.ts'
 import {
   type ClientHello,
   encodeAck,
+  encodeOrigin,
   encodePong,
   encodeServerHello,
   encodeSyncUpdate,
@@ -21,6 +22,7 @@ import type {
   Caller,
   ChangeSource,
   ChangeWatch,
+  Edited,
   EditOptions,
   Logger,
   Person,
@@ -28,11 +30,12 @@ import type {
   RoomChange,
   Socket,
   Storage,
+  Viewed,
 } from '../contracts.ts'
 import { encodeAwareness } from '../protocol/awareness.ts'
 import { type ClientFrame, decodeClientFrames } from '../protocol/frame.ts'
-import { mergeUpdatesInBatches } from '../protocol/update.ts'
 import type { Acks } from './acks.ts'
+import { createEdits, type Edits } from './edits.ts'
 import type { EventSession, EventSessions } from './eventSession.ts'
 import type { HotDocuments } from './hotDocuments.ts'
 import { createIntake, type Intake } from './intake.ts'
@@ -43,6 +46,7 @@ import { PendingChanges } from './pendingChanges.ts'
 import type { People } from './people.ts'
 import { personOf } from './person.ts'
 import { Presence } from './presence.ts'
+import { revisionOf } from './revision.ts'
 import { Session } from './session.ts'
 
 /** y-protocols drops an entry that was not renewed for 30 s; its clients renew their own after half of that. */
@@ -95,6 +99,7 @@ interface Loaded {
   readonly log: RoomLog
   readonly intake: Intake
   readonly outflow: Outflow
+  readonly edits: Edits
   /** Calls `fn` with the up-to-date document. */
   withDocument<R>(fn: (doc: Y.Doc) => R): Promise<R>
 }
@@ -295,35 +300,24 @@ export class Room {
     })
   }
 
+  /** See `Documents.view`. */
+  async viewDocument<R>(fn: (doc: Y.Doc) => R): Promise<Viewed<R>> {
+    return this.#held(async () => (await this.#open()).edits.view(fn))
+  }
+
+  /** See `Documents.revision`. */
+  async revision(): Promise<string> {
+    return this.#held(async () => revisionOf((await this.#open()).log))
+  }
+
   /** See `Documents.edit`. */
-  async editDocument<R>(fn: (doc: Y.Doc) => R, { caller }: EditOptions = {}): Promise<{ result: R; changed: boolean }> {
-    return this.#held(async () => {
-      const { intake, log, withDocument } = await this.#open()
-      const source: ChangeSource = { from: 'server', caller }
-      const accept = (updates: readonly Uint8Array[]): number | undefined =>
-        updates.map((update) => intake.acceptOwn(update, source)).at(-1)
-      const edit = await withDocument((doc) => {
-        const updates: Uint8Array[] = []
-        const collect = (update: Uint8Array): void => {
-          updates.push(update)
-        }
-        doc.on('update', collect)
-        try {
-          const result = doc.transact(() => fn(doc))
-          // All or nothing: checked and taken only after `fn` is through.
-          const allowed = updates.length === 0 ? undefined : this.#ask(mergeUpdatesInBatches(updates), source)
-          if (!allowed) return { result, seq: accept(updates) }
-          // Nobody may see the change before it is allowed.
-          this.#parts.hot.drop(log)
-          return { result, seq: allowed.then(() => accept(updates)) }
-        } finally {
-          doc.off('update', collect)
-        }
-      })
-      const seq = await edit.seq
-      if (seq !== undefined) await this.#durable(seq)
-      return { result: edit.result, changed: seq !== undefined }
-    })
+  async editDocument<R>(fn: (doc: Y.Doc) => R, options: EditOptions = {}): Promise<Edited & { readonly result: R }> {
+    return this.#held(async () => (await this.#open()).edits.edit(fn, options))
+  }
+
+  /** See `Documents.apply`. */
+  async applyUpdate(update: Uint8Array, options: EditOptions = {}): Promise<Edited> {
+    return this.#held(async () => (await this.#open()).edits.apply(update, options))
   }
 
   // --- Committing -----------------------------------------------------------------------------------------------
@@ -416,7 +410,16 @@ export class Room {
       flush: () => this.#flush(),
       failed: (session, error) => this.#failedFor(session, error),
     })
-    this.#state = { phase: 'open', log, intake, outflow, withDocument }
+    const edits = createEdits({
+      log,
+      intake,
+      withDocument,
+      dropDocument: () => hot.drop(log),
+      ask: (update, source) => this.#ask(update, source),
+      relay: (origin) => this.#relay(log, origin),
+      durable: (seq) => this.#durable(seq),
+    })
+    this.#state = { phase: 'open', log, intake, outflow, edits, withDocument }
     for (const session of [...this.#sessions]) {
       if (!session.acks) intake.ask(session)
       this.#drainQueue(session)
@@ -643,7 +646,7 @@ export class Room {
     if (this.#presence.hasChanges) this.#publish(encodeAwareness(this.#presence.takeChanges()))
   }
 
-  #relay(log: RoomLog): void {
+  #relay(log: RoomLog, origin?: string): void {
     const { afterSeq, updates } = log.takeOutbox()
     if (updates.length === 0) return
     // uWebSockets.js may report a skipped frame as late as the end of this loop turn: the mark stays until the next
@@ -657,7 +660,16 @@ export class Room {
         })
       })
     }
-    for (const update of updates) this.#publish(encodeSyncUpdate(update))
+    for (const update of updates) {
+      if (origin !== undefined) this.#tellOrigin(origin, update)
+      this.#publish(encodeSyncUpdate(update))
+    }
+  }
+
+  /** Tells those who opted in who made the update that comes next. Whoever is behind, and gets it later, is not told. */
+  #tellOrigin(origin: string, update: Uint8Array): void {
+    const frame = encodeOrigin(origin, update)
+    for (const { acks, isSubscribed, socket } of this.#sessions) if (acks && isSubscribed) socket.send(frame)
   }
 
   #publish(frame: Uint8Array): void {

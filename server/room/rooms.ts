@@ -220,6 +220,9 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     delete: remove,
     close,
     read: async <R>(name: string, fn: (doc: Y.Doc) => R) => open(name).readDocument(fn),
+    view: async <R>(name: string, fn: (doc: Y.Doc) => R) => open(name).viewDocument(fn),
+    revision: async (name) => open(name).revision(),
     edit: async <R>(name: string, fn: (doc: Y.Doc) => R, options?: EditOptions) => open(name).editDocument(fn, options),
+    apply: async (name, update, options) => open(name).applyUpdate(update, options),
   }
 }

@@ -5,30 +5,7 @@ import { encodeRoomPath } from '../../lib/protocol.ts'
 import { createApi } from '../../server/api/router.ts'
 import type { ApiResponse, Documents, Logger } from '../../server/contracts.ts'
 import { createEmptyParts } from './apiParts.ts'
-
-/** Rooms in memory: real Y.Docs, loaded from bytes as the server's are. */
-const createDocuments = (): Documents & { readonly rooms: Map<string, Y.Doc> } => {
-  const rooms = new Map<string, Y.Doc>()
-  return {
-    rooms,
-    read: async (room, fn) => {
-      const doc = rooms.get(room)
-      return doc === undefined ? undefined : fn(doc)
-    },
-    edit: async (room, fn) => {
-      const doc = new Y.Doc()
-      const before = rooms.get(room)
-      if (before !== undefined) Y.applyUpdate(doc, Y.encodeStateAsUpdate(before))
-      let changed = false
-      doc.on('update', () => {
-        changed = true
-      })
-      const result = doc.transact(() => fn(doc))
-      if (changed) rooms.set(room, doc)
-      return { result, changed }
-    },
-  }
-}
+import { createFailingDocuments, createMemoryDocuments } from './memoryDocuments.ts'
 
 interface Logged {
   readonly level: string
@@ -36,7 +13,7 @@ interface Logged {
   readonly message: string
 }
 
-const createApiFixture = (documents: Documents = createDocuments()) => {
+const createApiFixture = (documents: Documents = createMemoryDocuments()) => {
   const logged: Logged[] = []
   const note = (level: string) => (fields: object, message: string) => logged.push({ level, fields, message })
   const log: Logger = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') }
@@ -85,7 +62,7 @@ const expectError = (response: ApiResponse, status: number, code: ErrorCode, mes
 
 describe('GET of a document', () => {
   it('answers JSON', async () => {
-    const documents = createDocuments()
+    const documents = createMemoryDocuments()
     const { request } = createApiFixture(documents)
     await documents.edit('board/42', (doc) => doc.getMap('notes').set('n1', 'hi'))
     const response = await request('GET', '/rooms/board/42/document')
@@ -95,7 +72,7 @@ describe('GET of a document', () => {
   })
 
   it('reads an unused room as {} or the empty update, and does not create it', async () => {
-    const documents = createDocuments()
+    const documents = createMemoryDocuments()
     const { request } = createApiFixture(documents)
     expect(jsonOf(await request('GET', '/rooms/new/document'))).toEqual({})
     const update = await request('GET', '/rooms/new/document', { headers: { accept: 'application/octet-stream' } })
@@ -105,7 +82,7 @@ describe('GET of a document', () => {
   })
 
   it('answers the Yjs update when asked for bytes', async () => {
-    const documents = createDocuments()
+    const documents = createMemoryDocuments()
     const { request } = createApiFixture(documents)
     await documents.edit('a', (doc) => doc.getText('body').insert(0, 'hello'))
     const { body } = await request('GET', '/rooms/a/document', { headers: { accept: 'application/octet-stream' } })
@@ -151,7 +128,7 @@ describe('PATCH of a document', () => {
   })
 
   it('does not create a room by a patch that changes nothing', async () => {
-    const documents = createDocuments()
+    const documents = createMemoryDocuments()
     const { request } = createApiFixture(documents)
     expect(jsonOf(await request('PATCH', '/rooms/a/document', { ...MERGE_PATCH, body: '{"a": null}' }))).toEqual({
       changed: false,
@@ -160,7 +137,7 @@ describe('PATCH of a document', () => {
   })
 
   it('makes texts of the paths in ?text', async () => {
-    const documents = createDocuments()
+    const documents = createMemoryDocuments()
     const { request } = createApiFixture(documents)
     const body = '{"body": "b", "notes": {"n 1": {"a.b": "t"}}}'
     const response = await request('PATCH', '/rooms/a/document?text=body&text=notes.n+1.a%2Eb', {
@@ -258,7 +235,7 @@ describe('the path', () => {
     [`/rooms/${'x'.repeat(255)}/document`, 'x'.repeat(255)],
     [`/rooms/${encodeRoomPath('a b/ü?#')}/document`, 'a b/ü?#'],
   ])('%s names the room %s', async (path, room) => {
-    const documents = createDocuments()
+    const documents = createMemoryDocuments()
     const { request } = createApiFixture(documents)
     await request('PATCH', path, { ...MERGE_PATCH, body: '{"a": 1}' })
     expect([...documents.rooms.keys()]).toEqual([room])
@@ -330,14 +307,9 @@ describe('health and ready', () => {
 })
 
 describe('a request that fails in here', () => {
-  const failing = (error: unknown): Documents => ({
-    read: () => Promise.reject(error),
-    edit: () => Promise.reject(error),
-  })
-
   it('is logged and told without details', async () => {
     const secret = new Error('ENOSPC: /srv/secret')
-    const { request, logged } = createApiFixture(failing(secret))
+    const { request, logged } = createApiFixture(createFailingDocuments(secret))
     const response = await request('GET', '/rooms/a/document')
     expectError(response, 500, 'INTERNAL', 'The server failed to answer this request.')
     expect(response.body).not.toContain('secret')
@@ -347,7 +319,9 @@ describe('a request that fails in here', () => {
   })
 
   it('is one to try again if the storage failed', async () => {
-    const { request, logged } = createApiFixture(failing(new TuttiError('STORAGE_FAILED', 'ENOSPC: /srv/secret')))
+    const { request, logged } = createApiFixture(
+      createFailingDocuments(new TuttiError('STORAGE_FAILED', 'ENOSPC: /srv/secret')),
+    )
     const response = await request('PATCH', '/rooms/a/document', { ...MERGE_PATCH, body: '{"a": 1}' })
     expectError(response, 503, 'STORAGE_FAILED', 'The server could not read or store the document.')
     expect(response.headers['retry-after']).toBe('1')
@@ -360,14 +334,18 @@ describe('a request that fails in here', () => {
     ['GOING_AWAY', 503],
     ['RATE_LIMITED', 429],
   ] as const)('tells %s as %i, which is no failure', async (code, status) => {
-    const { request, logged } = createApiFixture(failing(new TuttiError(code, 'Said so.', { hint: 'Do this.' })))
+    const { request, logged } = createApiFixture(
+      createFailingDocuments(new TuttiError(code, 'Said so.', { hint: 'Do this.' })),
+    )
     const response = await request('PATCH', '/rooms/a/document', { ...MERGE_PATCH, body: '{"a": 1}' })
     expectError(response, status, code, 'Said so.')
     expect(logged).toEqual([])
   })
 
   it('hides an error whose code means nothing to a caller', async () => {
-    const { request, logged } = createApiFixture(failing(new TuttiError('DESTROYED', 'The room is gone.')))
+    const { request, logged } = createApiFixture(
+      createFailingDocuments(new TuttiError('DESTROYED', 'The room is gone.')),
+    )
     expectError(await request('GET', '/rooms/a/document'), 500, 'INTERNAL', 'The server failed to answer this request.')
     expect(logged).toHaveLength(1)
   })

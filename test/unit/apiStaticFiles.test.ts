@@ -7,6 +7,7 @@ import { createApi } from '../../server/api/router.ts'
 import { createStaticFiles, type StaticFiles } from '../../server/api/staticFiles.ts'
 import type { ApiResponse } from '../../server/contracts.ts'
 import { createEmptyParts } from './apiParts.ts'
+import { createMemoryDocuments } from './memoryDocuments.ts'
 
 const SCRIPT = `const text = ${JSON.stringify('Tutti '.repeat(500))}\n`
 let parent: string
@@ -104,7 +105,7 @@ describe('static files', () => {
   it('answer GET and HEAD only, and never stand before a room', async () => {
     const api = createApi({
       ...createEmptyParts(),
-      documents: { read: async () => undefined, edit: () => Promise.reject(new Error('not asked for')) },
+      documents: createMemoryDocuments(),
       log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
       ready: () => true,
       staticFiles: files,

@@ -1,0 +1,171 @@
+/**
+ * The top of a document as JSON shows it: its roots, and the root scalars, which stand in the root map with the empty
+ * name. A root without content is not there, but for the patch that emptied it or made it: there it still counts as the
+ * empty object, array or string that it would be in JSON.
+ */
+import type * as Y from 'yjs'
+import { assign, assignRoot, entrySlot } from './assign.ts'
+import { type CopyBudget, copyIntoRoot } from './copyValue.ts'
+import { documentToJson, type Json, setOwn } from './documentJson.ts'
+import { type IsText, newValue, storable } from './newValue.ts'
+import { checkKey, isArray, isObject, type JsonObject, type Path, refusePatch } from './patchValue.ts'
+import { type Copy, type Found, foundOf, type Places } from './places.ts'
+import {
+  clear,
+  deleteEntry,
+  entry,
+  type Kind,
+  replaceCharacters,
+  replaceElements,
+  rootKind,
+  type SharedType,
+  setEntry,
+  wasSequence,
+} from './sharedType.ts'
+
+const EMPTY: Readonly<Record<Kind, Json>> = { map: {}, list: [], text: '', xml: '' }
+
+const nameOf = (path: Path): string => path[0]!
+
+/** The places whose paths have one token. */
+export class RootPlaces implements Places {
+  readonly #doc: Y.Doc
+  readonly #isText: IsText
+  /** Roots that are there, also while they are empty. */
+  readonly #known = new Map<string, Kind>()
+
+  constructor(doc: Y.Doc, isText: IsText) {
+    this.#doc = doc
+    this.#isText = isText
+  }
+
+  get(path: Path): Found | undefined {
+    const root = this.#root(nameOf(path))
+    if (root) return root
+    const value = this.#scalar(nameOf(path))
+    return value === undefined ? undefined : foundOf(value)
+  }
+
+  /** Makes a name, which may be new, read as this. */
+  add(path: Path, json: Json): void {
+    const name = nameOf(path)
+    checkKey(name, () => path)
+    if (this.#root(name) && this.#isEmpty(name)) this.remove(path)
+    const root = this.#root(name)
+    if (root) assignRoot(root.type, root.kind, json, path, this.#isText)
+    else if (this.#scalar(name) !== undefined) assign(entrySlot(this.#scalars(path), name), json, path, this.#isText)
+    else this.#addNew(path, json)
+  }
+
+  addCopy(path: Path, copy: Copy): void {
+    if (this.#root(nameOf(path))) this.add(path, copy.json())
+    else this.write(path, copy.shared())
+  }
+
+  /** Fills a root that is not there yet with a copy of a shared type. `false`, and nothing done, if it is there. */
+  addCopyOf(path: Path, type: SharedType, kind: Kind, budget: CopyBudget): boolean {
+    const name = nameOf(path)
+    if (name === '' || this.get(path) !== undefined) return false
+    checkKey(name, () => path)
+    this.#known.set(name, kind)
+    copyIntoRoot(this.#doc.get(name), type, kind, budget)
+    return true
+  }
+
+  replace(path: Path, json: Json): void {
+    this.add(path, json)
+  }
+
+  write(path: Path, value: unknown): void {
+    checkKey(nameOf(path), () => path)
+    setEntry(this.#scalars(path), nameOf(path), storable(value))
+  }
+
+  remove(path: Path): void {
+    const name = nameOf(path)
+    const root = this.#root(name)
+    if (root) clear(root.type, root.kind)
+    this.#known.delete(name)
+    // Also one that the root hid: it must not come up now.
+    if (this.#scalar(name) !== undefined) deleteEntry(this.#scalars(path), name)
+  }
+
+  /** An empty list where nothing is. */
+  addList(path: Path): Found {
+    this.add(path, [])
+    return { type: this.#doc.get(nameOf(path)), kind: 'list' }
+  }
+
+  /** All of it. */
+  toJson(): JsonObject {
+    const json = documentToJson(this.#doc)
+    for (const [name, kind] of this.#known) if (this.#isEmpty(name)) setOwn(json, name, EMPTY[kind])
+    return json
+  }
+
+  replaceAll(json: JsonObject): void {
+    for (const name of Object.keys(this.toJson())) if (!Object.hasOwn(json, name)) this.remove([name])
+    for (const [name, value] of Object.entries(json)) this.add([name], value)
+  }
+
+  /** The patch is over: a root scalar that an emptied root hid must not come up. */
+  finish(): void {
+    for (const name of this.#known.keys()) {
+      if (this.#isEmpty(name) && this.#scalar(name) !== undefined) deleteEntry(this.#scalars([name]), name)
+    }
+  }
+
+  #isEmpty(name: string): boolean {
+    return rootKind(this.#doc.share.get(name)) === undefined
+  }
+
+  /** Whether the root with the empty name holds the root scalars, or would. */
+  get #scalarsAreMap(): boolean {
+    const kind = rootKind(this.#doc.share.get(''))
+    return kind === 'map' || kind === undefined
+  }
+
+  #root(name: string): { readonly type: SharedType; readonly kind: Kind } | undefined {
+    if (name === '' && this.#scalarsAreMap) return undefined
+    const kind = rootKind(this.#doc.share.get(name)) ?? this.#known.get(name)
+    if (kind === undefined) return undefined
+    this.#known.set(name, kind)
+    return { type: this.#doc.get(name), kind }
+  }
+
+  #scalar(name: string): unknown {
+    const scalars = this.#doc.share.get('')
+    return scalars !== undefined && rootKind(scalars) === 'map' ? entry(scalars, name) : undefined
+  }
+
+  #scalars(path: Path): SharedType {
+    if (!this.#scalarsAreMap) {
+      const problem = 'would be a root scalar, but the root with the empty name, where those live, is not a map.'
+      refusePatch(path, problem, 'Put it into an object, or remove the root with the empty name.')
+    }
+    return this.#doc.get('')
+  }
+
+  #addNew(path: Path, json: Json): void {
+    const name = nameOf(path)
+    const options = { isText: this.#isText, dropsNulls: false }
+    if (name !== '' && isObject(json)) {
+      this.#known.set(name, 'map')
+      for (const [key, part] of Object.entries(json)) {
+        setEntry(this.#doc.get(name), key, newValue(part, [name, key], options))
+      }
+    } else if (name !== '' && isArray(json)) {
+      this.#known.set(name, 'list')
+      const built = json.map((part, i) => newValue(part, [name, `${i}`], options))
+      replaceElements(this.#doc.get(name), 0, 0, built)
+    } else if (name !== '' && typeof json === 'string' && this.#becomesText(path)) {
+      this.#known.set(name, 'text')
+      if (json !== '') replaceCharacters(this.#doc.get(name), 0, 0, json)
+    } else setEntry(this.#scalars(path), name, newValue(json, path, options))
+  }
+
+  /** Where characters or elements stood before, a root scalar would be hidden as soon as somebody types again. */
+  #becomesText(path: Path): boolean {
+    return this.#isText(path) || wasSequence(this.#doc.share.get(nameOf(path)))
+  }
+}
