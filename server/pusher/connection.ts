@@ -1,71 +1,45 @@
 /** One Pusher client: what it asks for, and what it is told. Bad input is answered with the reason; nothing else ends. */
 import { TuttiError } from '../../lib/errors.ts'
-import type { App } from '../apps.ts'
-import type { Connection, Logger, Socket } from '../contracts.ts'
+import type { Connection, Socket } from '../contracts.ts'
 import { hasBroken } from '../protocol/closeCode.ts'
 import { checkUserAuth } from '../protocol/pusherAuth.ts'
 import {
   type ClientEventRequest,
   connectionEstablishedFrame,
   PONG_FRAME,
-  type PusherMember,
   type PusherRequest,
   readPusherMessage,
   type SigninRequest,
-  type SubscribeRequest,
   signinSuccessFrame,
 } from '../protocol/pusherMessage.ts'
-import { kindOf } from '../protocol/pusherName.ts'
 import { type PusherUser, readUserData } from '../protocol/pusherUser.ts'
-import type { Audience } from '../room/channel.ts'
-import type { Channels } from '../room/channels.ts'
 import type { ConnectionHooks } from '../room/connectionHooks.ts'
 import { TokenBucket } from '../room/tokenBucket.ts'
-import { userAudience } from './audience.ts'
-import { authorize } from './authorize.ts'
-import { type HostingRooms, showInAwareness } from './awarenessEntry.ts'
-import type { EventCache } from './cache.ts'
 import { checkClientEvent } from './clientEvent.ts'
-import type { Recoveries } from './recoveries.ts'
-import { CLIENT_EVENT_RATE, CLOSE, refusalFrame, subscriptionRefusal, WATCHLIST_LIMIT } from './refusal.ts'
-import { Subscription } from './subscription.ts'
-import { type UserConnection, type Users, userRoomOf } from './users.ts'
+import { CLIENT_EVENT_RATE, CLOSE, refusalFrame, WATCHLIST_LIMIT } from './refusal.ts'
+import { type Subscriber, Subscriptions, type SubscriptionsParts } from './subscriptions.ts'
+import type { UserConnection, Users } from './users.ts'
 
 /** Seconds of silence after which a client pings. What is dead the server finds by itself, with WebSocket pings. */
 const ACTIVITY_TIMEOUT_S = 120
 
-/** A client is sent no more of what it missed while this much waits in its socket, or half of what may wait at all. */
-const HIGH_WATER_BYTES = 256 * 1024
-
-export interface PusherConnectionParts {
-  readonly app: App
-  readonly audience: Audience
+export interface PusherConnectionParts extends SubscriptionsParts {
   readonly users: Users
-  readonly channels: Pick<Channels, 'open' | 'trigger'>
-  readonly rooms: HostingRooms
-  readonly cache: EventCache
-  readonly recoveries: Recoveries
-  readonly log: Logger
-  readonly limits: {
+  readonly limits: SubscriptionsParts['limits'] & {
     /** Of a message of a client. */
     readonly maxFrameBytes: number
-    readonly maxRoomsPerConnection: number
-    readonly maxBackpressureBytes: number
   }
-  cacheMissed(channel: string): void
   /** The connection is gone. */
   closed(connection: PusherConnection): void
 }
 
 const USER_CHANGED = 'Another user is signed in on this connection.'
 
-export class PusherConnection implements Connection, UserConnection {
+export class PusherConnection implements Connection, UserConnection, Subscriber {
   readonly socket: Socket
   readonly #parts: PusherConnectionParts
-  readonly #hooks: ConnectionHooks | undefined
-  readonly #subscriptions = new Map<string, Subscription>()
-  /** Requests about which a hook is being asked, by channel. */
-  readonly #pending = new Map<string, SubscribeRequest>()
+  readonly hooks: ConnectionHooks | undefined
+  readonly #subscriptions: Subscriptions
   readonly #clientEvents: TokenBucket
   #user: PusherUser | undefined
   /** Nothing is sent or taken any more. `isBroken`: its client is expected back. */
@@ -75,7 +49,8 @@ export class PusherConnection implements Connection, UserConnection {
   constructor(parts: PusherConnectionParts, socket: Socket, hooks: ConnectionHooks | undefined) {
     this.#parts = parts
     this.socket = socket
-    this.#hooks = hooks
+    this.hooks = hooks
+    this.#subscriptions = new Subscriptions(parts, this)
     this.#clientEvents = new TokenBucket(parts.app.limits.maxClientEventsPerSecond, performance.now())
     this.send(connectionEstablishedFrame(socket.id, ACTIVITY_TIMEOUT_S))
   }
@@ -93,12 +68,12 @@ export class PusherConnection implements Connection, UserConnection {
 
   /** A slow reader is cut: its client comes back after a second, and with our wrapper it gets what it missed. */
   missed(): void {
-    this.#cut()
+    this.cut()
   }
 
   drained(): void {
     if (this.#ended) return
-    for (const subscription of this.#subscriptions.values()) if (subscription.isReading) subscription.advance()
+    this.#subscriptions.drained()
   }
 
   ponged(): void {
@@ -108,23 +83,40 @@ export class PusherConnection implements Connection, UserConnection {
   left(code: number): void {
     const isBroken = this.#ended?.isBroken ?? hasBroken(code)
     this.#ended = { isBroken }
-    this.#pending.clear()
-    for (const subscription of this.#subscriptions.values()) subscription.leave(isBroken)
-    this.#subscriptions.clear()
+    this.#subscriptions.leave(isBroken)
     if (this.#user) this.#parts.users.signOut(this, this.#user, isBroken)
     this.#parts.closed(this)
+  }
+
+  get user(): PusherUser | undefined {
+    return this.#user
   }
 
   // --- What others do with it -----------------------------------------------------------------------------------
 
   send(frame: string): void {
-    if (!this.#ended && !this.socket.send(frame)) this.#cut()
+    if (!this.#ended && !this.socket.send(frame)) this.cut()
   }
 
   end(code: number, reason: string): void {
     if (this.#ended) return
     this.#ended = { isBroken: false }
     this.socket.close(code, reason)
+  }
+
+  /** Ends it as one that broke. */
+  cut(): void {
+    if (this.#ended) return
+    this.#ended = { isBroken: true }
+    // Touching the socket inside the `dropped` callback of uWebSockets.js can end the process (SIGBUS).
+    setImmediate(() => this.socket.terminate())
+  }
+
+  /** What its client is told of an error. */
+  errorOf(error: unknown): TuttiError {
+    if (error instanceof TuttiError) return error
+    this.#parts.log.error({ app: this.#parts.app.id, err: error }, 'Pusher message failed')
+    return new TuttiError('INTERNAL', 'The server failed on this message.', { cause: error })
   }
 
   /** An event of a room was published that names this connection as the one that does not get it. */
@@ -157,10 +149,10 @@ export class PusherConnection implements Connection, UserConnection {
       case 'pong':
         return
       case 'subscribe':
-        this.#subscribe(request)
+        this.#subscriptions.subscribe(request)
         return
       case 'unsubscribe':
-        this.#unsubscribe(request.channel)
+        this.#subscriptions.unsubscribe(request.channel)
         return
       case 'signin':
         this.#signIn(request)
@@ -171,91 +163,6 @@ export class PusherConnection implements Connection, UserConnection {
       default:
         request satisfies never
     }
-  }
-
-  #subscribe(request: SubscribeRequest): void {
-    const { channel } = request
-    const known = this.#subscriptions.get(channel)
-    if (known) {
-      known.repeat()
-      return
-    }
-    // Its answer is still to come.
-    if (this.#pending.has(channel)) return
-    try {
-      const member = authorize(this.#parts.app, this.socket.id, request, this.#user)
-      this.#checkCount()
-      const person = member ?? (this.#user && { id: this.#user.id, info: this.#user.info })
-      const admitted = kindOf(channel).isUser ? undefined : this.#hooks?.join(this.#roomOf(channel), false, person)
-      if (admitted) this.#await(admitted, request, member)
-      else this.#enter(request, member)
-    } catch (error) {
-      this.#refuseSubscription(channel, error)
-    }
-  }
-
-  #checkCount(): void {
-    const { maxRoomsPerConnection } = this.#parts.limits
-    if (this.#subscriptions.size + this.#pending.size < maxRoomsPerConnection) return
-    throw new TuttiError('RATE_LIMITED', `This connection has its ${maxRoomsPerConnection} subscriptions.`, {
-      hint: 'Unsubscribe from some, or raise maxRoomsPerConnection on the server.',
-    })
-  }
-
-  /** Goes on with a subscription when the hook has let it in, unless it was taken back. */
-  #await(admitted: Promise<void>, request: SubscribeRequest, member: PusherMember | undefined): void {
-    const { channel } = request
-    const isWanted = (): boolean => this.#pending.get(channel) === request && this.#pending.delete(channel)
-    this.#pending.set(channel, request)
-    admitted.then(
-      () => {
-        if (!isWanted()) return
-        try {
-          this.#enter(request, member)
-        } catch (error) {
-          this.#refuseSubscription(channel, error)
-        }
-      },
-      (error: unknown) => {
-        if (isWanted()) this.#refuseSubscription(channel, error)
-      },
-    )
-  }
-
-  #enter({ channel: name, recover }: SubscribeRequest, member: PusherMember | undefined): void {
-    const { app, audience, channels, rooms, cache, recoveries, log, limits } = this.#parts
-    const room = this.#roomOf(name)
-    const channel = channels.open(room)
-    if (member && !channel.people.has(member.id) && channel.people.count >= app.limits.maxPresenceMembers) {
-      throw new TuttiError('RATE_LIMITED', `The channel has its ${app.limits.maxPresenceMembers} members.`, {
-        hint: 'Wait until one has left, or raise maxPresenceMembers of the app.',
-      })
-    }
-    const subscription = new Subscription(
-      {
-        name,
-        channel,
-        audience: this.#audienceOf(name, audience),
-        socket: this.socket,
-        send: (frame) => this.send(frame),
-        cut: () => this.#cut(),
-        highWater: Math.min(HIGH_WATER_BYTES, limits.maxBackpressureBytes / 2),
-        cache,
-        recoveries,
-        cacheMissed: () => this.#parts.cacheMissed(name),
-      },
-      member,
-    )
-    this.#subscriptions.set(name, subscription)
-    subscription.start(recover, (shown) => showInAwareness(rooms, room, shown, log))
-  }
-
-  #unsubscribe(channel: string): void {
-    // Not subscribed, or not yet: there is nothing to say then.
-    this.#pending.delete(channel)
-    this.#subscriptions.get(channel)?.leave(false)
-    this.#subscriptions.delete(channel)
-    this.#hooks?.leave(this.#roomOf(channel), false)
   }
 
   #signIn({ auth, userData }: SigninRequest): void {
@@ -310,7 +217,7 @@ export class PusherConnection implements Connection, UserConnection {
       return
     }
     const userId = subscription?.member?.id
-    const published = channels.trigger(this.#roomOf(channel), {
+    const published = channels.trigger(this.#subscriptions.roomOf(channel), {
       event,
       body,
       except: this.socket.id,
@@ -320,35 +227,7 @@ export class PusherConnection implements Connection, UserConnection {
     if (published instanceof Promise) published.catch((error: unknown) => this.#refuse(error))
   }
 
-  #roomOf(channel: string): string {
-    const { app } = this.#parts
-    return kindOf(channel).isUser && this.#user ? userRoomOf(app, this.#user.id) : `${app.prefix}${channel}`
-  }
-
-  /** The room of a user's channel may have another name than the channel. */
-  #audienceOf(channel: string, audience: Audience): Audience {
-    return kindOf(channel).isUser ? userAudience(audience, channel) : audience
-  }
-
-  #refuseSubscription(channel: string, error: unknown): void {
-    this.#hooks?.leave(this.#roomOf(channel), false)
-    this.send(subscriptionRefusal(channel, this.#errorOf(error)))
-  }
-
   #refuse(error: unknown): void {
-    this.send(refusalFrame(this.#errorOf(error)))
-  }
-
-  #errorOf(error: unknown): TuttiError {
-    if (error instanceof TuttiError) return error
-    this.#parts.log.error({ app: this.#parts.app.id, err: error }, 'Pusher message failed')
-    return new TuttiError('INTERNAL', 'The server failed on this message.', { cause: error })
-  }
-
-  #cut(): void {
-    if (this.#ended) return
-    this.#ended = { isBroken: true }
-    // Touching the socket inside the `dropped` callback of uWebSockets.js can end the process (SIGBUS).
-    setImmediate(() => this.socket.terminate())
+    this.send(refusalFrame(this.errorOf(error)))
   }
 }

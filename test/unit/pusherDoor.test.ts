@@ -253,6 +253,19 @@ describe('subscribing', () => {
   })
 })
 
+test('no name of one app is a way around the signature of another', async () => {
+  const second = { id: '2', key: 'second', secret: 'other', prefix: 'shop-' }
+  const { url } = await start({ apps: [APP, second] })
+  const client = await PusherClient.connect(url)
+  client.subscribing('shop-private-a')
+  expect((await client.find('pusher:subscription_error')).data).toEqual({
+    type: 'AuthError',
+    error: 'This channel belongs to another app. Choose another name.',
+    status: 403,
+  })
+  await client.subscribe('shop-a')
+})
+
 describe('client events', () => {
   const pair = async (channel: string, options: CreateServerOptions = {}) => {
     const { url, server } = await start(options)
