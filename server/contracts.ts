@@ -351,6 +351,7 @@ export interface ApiRequest {
   readonly address: string
   /** Header by lower-case name; empty string if missing. */
   header(name: string): string
+  /** May be a part of a larger pool: who keeps it for longer than the request takes copies it. */
   readonly body: Uint8Array
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { errorResponse } from './api/errorResponse.ts'
 import { readOpenApi } from './api/openApi.ts'
-import { createApi } from './api/router.ts'
+import { createApi, readsHeaders } from './api/router.ts'
 import { createStaticFiles, type StaticFiles } from './api/staticFiles.ts'
 import { type Apps, createApps } from './apps.ts'
 import type { Journal, Logger, Person, Storage } from './contracts.ts'
@@ -149,6 +149,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     doorOf: (path, query) => endpointOf(path) ?? pusher.door(path, query) ?? roomDoor,
     answer: (request) => api(request),
     errorAnswer: errorResponse,
+    readsHeaders,
   })
   const { publisher } = net
   const refusals = createRefusals()

@@ -4,7 +4,7 @@ import { failureResponse } from './errorResponse.ts'
 import { createIdempotency } from './idempotency.ts'
 import { JSON_TYPE } from './jsonResponse.ts'
 import type { PusherApiParts } from './pusher/contracts.ts'
-import { answerPusher } from './pusher/route.ts'
+import { createPusherApi, isPusherPath } from './pusher/route.ts'
 import type { RoomDoorParts } from './rooms/resource.ts'
 import { createRoomRoutes } from './rooms/routes.ts'
 import { answerRoute, READ_METHODS, type Route } from './route.ts'
@@ -23,10 +23,13 @@ export interface ApiParts extends RoomDoorParts {
 }
 
 /**
- * Answers one HTTP request; never rejects. The answer to `HEAD` carries the body that `GET` would have: whoever writes
+ * Answers one HTTP request, at once if nothing makes it wait; never throws or rejects. The answer to `HEAD` carries the body that `GET` would have: whoever writes
  * it to the network sends its length and leaves it out.
  */
-export type Api = (request: ApiRequest) => Promise<ApiResponse>
+export type Api = (request: ApiRequest) => ApiResponse | Promise<ApiResponse>
+
+/** Whether the answer to a request to this raw path may depend on its headers. */
+export const readsHeaders = (path: string): boolean => !isPusherPath(path)
 
 const jsonText = (status: number, body: string): ApiResponse => ({
   status,
@@ -66,24 +69,30 @@ export const createApi = (parts: ApiParts): Api => {
   const fixed = fixedRoutes(parts)
   const idempotency = createIdempotency()
   const matchRooms = createRoomRoutes(parts, idempotency)
+  const answerPusher = pusher && createPusherApi(pusher)
   const batch: Route = {
     methods: ['POST'],
     answer: (request) => idempotency.answer(request, () => answerBatch(request, matchRooms, log)),
   }
 
-  const answer = async (request: ApiRequest): Promise<ApiResponse> => {
+  const answer = (request: ApiRequest): ApiResponse | Promise<ApiResponse> => {
     const { path } = request
-    const byPusher = pusher && answerPusher(pusher, request)
+    const byPusher = answerPusher?.(request)
     if (byPusher) return byPusher
     const route =
-      fixed.get(path) ?? (path === '/batch' ? batch : undefined) ?? matchRooms(path) ?? matchFile(path, staticFiles)
+      fixed.get(path) ??
+      (path === '/batch' ? batch : undefined) ??
+      matchRooms(path, request.method) ??
+      matchFile(path, staticFiles)
     return answerRoute(route, request)
   }
-  return async (request) => {
+  return (request) => {
+    const failed = (error: unknown): ApiResponse => failureResponse(error, request, log)
     try {
-      return await answer(request)
+      const answered = answer(request)
+      return answered instanceof Promise ? answered.catch(failed) : answered
     } catch (error) {
-      return failureResponse(error, request, log)
+      return failed(error)
     }
   }
 }

@@ -2,6 +2,7 @@
 import type uWS from 'uWebSockets.js'
 import { TuttiError } from '../../lib/errors.ts'
 import type { ApiRequest, ApiResponse } from '../contracts.ts'
+import { HttpRequest } from './httpRequest.ts'
 import type { Streams } from './streams.ts'
 
 export interface HttpDoorParts {
@@ -9,15 +10,18 @@ export interface HttpDoorParts {
   /** Answers under way that are written as they come; as many at most as there may be WebSockets. */
   readonly streams: Streams
   readonly maxStreams: number
-  /** Answers a request; never rejects. */
-  answer(request: ApiRequest): Promise<ApiResponse>
+  /** Answers a request, at once if nothing makes it wait; never throws or rejects. */
+  answer(request: ApiRequest): ApiResponse | Promise<ApiResponse>
   /** The answer that says an error. */
   errorAnswer(error: TuttiError): ApiResponse
+  /** Whether the headers of requests to this raw path are read at all: to keep them costs more than many an answer. */
+  readsHeaders(path: string): boolean
 }
 
 type Handle = (res: uWS.HttpResponse, req: uWS.HttpRequest) => void
 
-export const httpDoor = ({ maxBodyBytes, streams, maxStreams, answer, errorAnswer }: HttpDoorParts): Handle => {
+export const httpDoor = (parts: HttpDoorParts): Handle => {
+  const { maxBodyBytes, streams, maxStreams, answer, errorAnswer, readsHeaders } = parts
   const writeHead = (res: uWS.HttpResponse, { status, headers }: ApiResponse): void => {
     res.writeStatus(`${status} ${STATUS_TEXTS[status] ?? 'Status'}`)
     for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value)
@@ -33,26 +37,16 @@ export const httpDoor = ({ maxBodyBytes, streams, maxStreams, answer, errorAnswe
   }
 
   return (res, req) => {
-    // The request is dead after this callback.
-    const headers = new Map<string, string>()
-    req.forEach((name, value) => {
-      headers.set(name, value)
-    })
-    const method = req.getMethod().toUpperCase()
-    const path = req.getUrl()
-    // Typed as a string, but undefined where there is no `?`.
-    const query = (req.getQuery() as string | undefined) ?? ''
-
-    /** The response must not be touched any more. */
-    let isOver = false
+    const request = new HttpRequest(req, res, readsHeaders)
+    const { method } = request
     let streamAborted: (() => void) | undefined
     res.onAborted(() => {
-      isOver = true
+      request.end()
       streamAborted?.()
     })
     const respond = (response: ApiResponse): void => {
-      if (isOver) return
-      isOver = true
+      if (request.isOver) return
+      request.end()
       if (!response.stream || method === 'HEAD') write(res, method, response)
       else if (streams.count >= maxStreams) write(res, method, errorAnswer(tooManyStreams(maxStreams)))
       else {
@@ -75,7 +69,7 @@ export const httpDoor = ({ maxBodyBytes, streams, maxStreams, answer, errorAnswe
       respond(errorAnswer(error))
     }
     // What is announced too large need not come first.
-    if (Number(headers.get('content-length')) > maxBodyBytes) {
+    if (Number(req.getHeader('content-length')) > maxBodyBytes) {
       refuse()
       return
     }
@@ -86,21 +80,13 @@ export const httpDoor = ({ maxBodyBytes, streams, maxStreams, answer, errorAnswe
         refuse()
         return
       }
-      // uWebSockets.js takes its buffer back after this callback.
-      chunks.push(Buffer.from(chunk.slice(0)))
+      // A copy: uWebSockets.js takes its buffer back after this callback. A small one comes out of Node's pool.
+      chunks.push(Buffer.from(new Uint8Array(chunk)))
       if (!isLast) return
-      const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-      const request: ApiRequest = {
-        method,
-        path,
-        query,
-        get address() {
-          return isOver ? '' : Buffer.from(res.getRemoteAddressAsText()).toString()
-        },
-        header: (name) => headers.get(name) ?? '',
-        body,
-      }
-      answer(request).then(respond)
+      request.body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+      const answered = answer(request)
+      if (answered instanceof Promise) answered.then(respond)
+      else respond(answered)
     })
   }
 }

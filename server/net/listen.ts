@@ -15,8 +15,9 @@ export interface NetParts {
   readonly limits: WebSocketParts['limits'] & { readonly maxBodyBytes: number }
   /** The door that a WebSocket to this raw path and query comes in by. */
   doorOf(path: string, query: string): Door
-  answer(request: ApiRequest): Promise<ApiResponse>
+  answer(request: ApiRequest): ApiResponse | Promise<ApiResponse>
   errorAnswer(error: TuttiError): ApiResponse
+  readsHeaders(path: string): boolean
 }
 
 export interface Net {
@@ -68,6 +69,7 @@ export const createNet = (parts: NetParts): Net => {
       maxStreams: parts.limits.maxConnections,
       answer: parts.answer,
       errorAnswer: parts.errorAnswer,
+      readsHeaders: parts.readsHeaders,
     }),
   )
 

@@ -1,6 +1,6 @@
 /** Signatures of the Pusher protocol by which an application lets its users in: `<key>:<HMAC-SHA256 in hexadecimal>`. */
 import { TuttiError } from '../../lib/errors.ts'
-import { isSignedByAny } from './hmac.ts'
+import { createSigner, isSignedByAny } from './hmac.ts'
 
 /** What an app signs with. */
 export interface Credentials {
@@ -18,7 +18,7 @@ const checkSigned = ({ key, secrets }: Credentials, auth: string, signed: string
   if (auth === '') refuse('auth is missing')
   if (colon < 0) refuse('auth has no colon')
   if (auth.slice(0, colon) !== key) refuse("auth does not start with the app's key")
-  if (!isSignedByAny(secrets, signed, auth.slice(colon + 1))) refuse('the signature is not valid')
+  if (!isSignedByAny(secrets.map(createSigner), signed, auth.slice(colon + 1))) refuse('the signature is not valid')
 }
 
 /**

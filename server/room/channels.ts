@@ -63,6 +63,8 @@ export const createChannels = ({ publisher, ordered, present, limits }: Channels
   const channels = new Map<string, Channel>()
   /** Channels with a history, the one published to least recently first. */
   const byUse = new Set<Channel>()
+  /** Published to last: of a run of events in one room, only the first has to move it to the end. */
+  let lastUsed: Channel | undefined
   const observers = new Set<ChannelObserver>()
   /** Those who want to hear of people, in whatever room. */
   let peopleObservers = 0
@@ -97,8 +99,11 @@ export const createChannels = ({ publisher, ordered, present, limits }: Channels
     if (isClosed) throw new TuttiError('GOING_AWAY', 'The server is stopping.', { hint: 'Try again in a moment.' })
     const channel = open(room)
     const { offset } = channel.publish(event)
-    byUse.delete(channel)
-    byUse.add(channel)
+    if (channel !== lastUsed || !byUse.has(channel)) {
+      byUse.delete(channel)
+      byUse.add(channel)
+      lastUsed = channel
+    }
     if (historyBytes > limits.eventHistoryBytes) shrink()
     return { epoch: channel.epoch, offset }
   }

@@ -110,7 +110,7 @@ describe('static files', () => {
       ready: () => true,
       staticFiles: files,
     })
-    const ask = (method: string, path: string): Promise<ApiResponse> =>
+    const ask = async (method: string, path: string): Promise<ApiResponse> =>
       api({ method, path, query: '', address: '', header: () => '', body: new Uint8Array() })
     expect((await ask('GET', '/')).status).toBe(200)
     expect((await ask('HEAD', '/tiny.css')).status).toBe(200)

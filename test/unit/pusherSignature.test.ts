@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { sign } from '../../server/protocol/hmac.ts'
+import { createSigner, sign } from '../../server/protocol/hmac.ts'
 import { parametersOf, signatureProblem } from '../../server/protocol/pusherRequest.ts'
 import { describeWithTool } from '../e2e/tools.ts'
 
@@ -43,7 +43,7 @@ describe('known answers', () => {
 const problem = (method: string, path: string, query: string, body = '', now = NOW): string | undefined => {
   const parameters = parametersOf(query)
   if (parameters === undefined) throw new Error('no query')
-  return signatureProblem({ method, path, body: Buffer.from(body) }, parameters, [SECRET], now)
+  return signatureProblem({ method, path, body: Buffer.from(body) }, parameters, [createSigner(SECRET)], now)
 }
 
 const AUTH = `auth_key=${KEY}&auth_timestamp=${NOW}&auth_version=1.0`

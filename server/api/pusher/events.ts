@@ -1,5 +1,6 @@
 /** `POST /events` and `POST /batch_events`: what a back end publishes. */
 import type { App } from '../../apps.ts'
+import type { ApiResponse } from '../../contracts.ts'
 import { USER_CHANNEL_PREFIX } from '../../protocol/pusherName.ts'
 import { attributesOf } from './attributes.ts'
 import type { Answer, AppRequest, PusherApiParts } from './contracts.ts'
@@ -54,21 +55,22 @@ const publish = (parts: PusherApiParts, app: App, publications: readonly Publica
   return waiting.length > 0 ? allDone(waiting) : undefined
 }
 
-export const postEvent: Answer = async (parts, appRequest) => {
+export const postEvent: Answer = (parts, appRequest) => {
   const { app } = appRequest
   const fields = bodyOf(appRequest)
   const { channel, channels = channel === undefined ? [] : [channel] } = fields
   if (!Array.isArray(channels)) throw new Failure(400, 'channels is no array; expected the names of channels in one.')
   const publication = publicationOf(parts, app, fields, channels)
-  const published = publish(parts, app, [publication])
-  if (published) await published
-  const { attributes } = publication
-  if (attributes.length === 0) return EMPTY_ANSWER
-  const asked = publication.channels.map((name) => [name, attributesOf(parts, app, name, attributes)])
-  return okAnswer({ channels: Object.fromEntries(asked) })
+  const answer = (): ApiResponse => {
+    const { attributes } = publication
+    if (attributes.length === 0) return EMPTY_ANSWER
+    const asked = publication.channels.map((name) => [name, attributesOf(parts, app, name, attributes)])
+    return okAnswer({ channels: Object.fromEntries(asked) })
+  }
+  return publish(parts, app, [publication])?.then(answer) ?? answer()
 }
 
-export const postBatch: Answer = async (parts, appRequest) => {
+export const postBatch: Answer = (parts, appRequest) => {
   const { app } = appRequest
   const { batch } = bodyOf(appRequest)
   if (!Array.isArray(batch)) throw new Failure(400, 'batch is missing or no array; expected events in one.')
@@ -81,9 +83,10 @@ export const postBatch: Answer = async (parts, appRequest) => {
     if (!isFields(fields)) throw new Failure(400, 'An event of the batch is no JSON object.')
     return publicationOf(parts, app, fields, [fields.channel])
   })
-  const published = publish(parts, app, publications)
-  if (published) await published
-  if (publications.every(({ attributes }) => attributes.length === 0)) return EMPTY_ANSWER
-  const asked = publications.map(({ channels, attributes }) => attributesOf(parts, app, channels[0]!, attributes))
-  return okAnswer({ batch: asked })
+  const answer = (): ApiResponse => {
+    if (publications.every(({ attributes }) => attributes.length === 0)) return EMPTY_ANSWER
+    const asked = publications.map(({ channels, attributes }) => attributesOf(parts, app, channels[0]!, attributes))
+    return okAnswer({ batch: asked })
+  }
+  return publish(parts, app, publications)?.then(answer) ?? answer()
 }

@@ -2,6 +2,7 @@
 import { TuttiError } from '../../../lib/errors.ts'
 import type { App } from '../../apps.ts'
 import type { ApiRequest, ApiResponse } from '../../contracts.ts'
+import { createSigner, type Signer } from '../../protocol/hmac.ts'
 import { type Parameters, parametersOf, percentDecoded, signatureProblem } from '../../protocol/pusherRequest.ts'
 import { statusOf } from '../errorResponse.ts'
 import { getChannel, getChannels, getUsers } from './channels.ts'
@@ -52,56 +53,69 @@ const appOf = ({ apps }: PusherApiParts, id: string | undefined, parameters: Par
   return app
 }
 
-const answerSigned = (
-  parts: PusherApiParts,
-  request: ApiRequest,
-  id: string | undefined,
-  rest: string,
-): ApiResponse | Promise<ApiResponse> => {
-  const parameters = parametersOf(request.query)
-  if (parameters === undefined) throw new Failure(400, 'The query is not percent-encoded UTF-8.')
-  const app = appOf(parts, id, parameters)
-  const problem = signatureProblem(request, parameters, app.secrets, parts.now())
-  if (problem !== undefined) throw new Failure(401, `${problem}.`)
-  const path = partsOf(percentDecoded(rest) ?? rest)
-  const found = METHODS.get(patternOf(path))
-  if (found === undefined) throw new Failure(404, 'There is nothing under this path.')
-  const { method, answer } = found
-  if (request.method !== method) {
-    throw new Failure(405, `The method is ${request.method}; expected ${method}.`, { allow: method })
-  }
-  return answer(parts, { app, parameters, request, path })
+/** What a path of this door names: the app, if it does, and the rest. */
+interface Target {
+  readonly id: string | undefined
+  readonly rest: string
+}
+
+/** Whether a raw path is one of this door, whose signatures are in the query: it reads no header. */
+export const isPusherPath = (path: string): boolean => path.startsWith(APPS_PREFIX)
+
+const targetOf = (path: string): Target | undefined => {
+  if (path.startsWith(USERS_PREFIX)) return { id: undefined, rest: path.slice(1) }
+  if (!isPusherPath(path)) return undefined
+  const slash = path.indexOf('/', APPS_PREFIX.length)
+  const end = slash < 0 ? path.length : slash
+  return { id: path.slice(APPS_PREFIX.length, end), rest: path.slice(end + 1) }
 }
 
 /** Whether it is for whoever sent the request to hear: what a hook says of an event, or that the server is stopping. */
 const isTold = (error: TuttiError): boolean =>
   statusOf(error) < 500 || error.code === 'TRY_LATER' || error.code === 'GOING_AWAY'
 
-const answer = async (
-  parts: PusherApiParts,
-  request: ApiRequest,
-  id: string | undefined,
-  rest: string,
-): Promise<ApiResponse> => {
-  try {
-    return await answerSigned(parts, request, id, rest)
-  } catch (error) {
-    if (error instanceof Failure) return failureAnswer(error)
-    if (!(error instanceof TuttiError) || !isTold(error)) throw error
-    return failureAnswer(new Failure(statusOf(error), `${error.message} ${error.hint}`.trim()))
-  }
+/** Throws what is no fault of the request. */
+const refusalAnswer = (error: unknown): ApiResponse => {
+  if (error instanceof Failure) return failureAnswer(error)
+  if (!(error instanceof TuttiError) || !isTold(error)) throw error
+  return failureAnswer(new Failure(statusOf(error), `${error.message} ${error.hint}`.trim()))
 }
 
 /**
- * The answer to a request of this door; `undefined` if the path is another door's. Rejects with what is no fault of the
- * request.
+ * The answer to a request of this door, at once if nothing makes it wait; `undefined` if the path is another door's.
+ * Throws or rejects with what is no fault of the request.
  */
-export const answerPusher = (parts: PusherApiParts, request: ApiRequest): Promise<ApiResponse> | undefined => {
-  const { path } = request
-  if (parts.apps.all.length === 0) return undefined
-  if (path.startsWith(USERS_PREFIX)) return answer(parts, request, undefined, path.slice(1))
-  if (!path.startsWith(APPS_PREFIX)) return undefined
-  const slash = path.indexOf('/', APPS_PREFIX.length)
-  const end = slash < 0 ? path.length : slash
-  return answer(parts, request, path.slice(APPS_PREFIX.length, end), path.slice(end + 1))
+export type PusherApi = (request: ApiRequest) => ApiResponse | Promise<ApiResponse> | undefined
+
+export const createPusherApi = (parts: PusherApiParts): PusherApi => {
+  const signersOf = new Map<App, readonly Signer[]>(
+    parts.apps.all.map((app) => [app, app.secrets.map((secret) => createSigner(secret))]),
+  )
+
+  const answerSigned = (request: ApiRequest, { id, rest }: Target): ApiResponse | Promise<ApiResponse> => {
+    const parameters = parametersOf(request.query)
+    if (parameters === undefined) throw new Failure(400, 'The query is not percent-encoded UTF-8.')
+    const app = appOf(parts, id, parameters)
+    const problem = signatureProblem(request, parameters, signersOf.get(app) ?? [], parts.now())
+    if (problem !== undefined) throw new Failure(401, `${problem}.`)
+    const path = partsOf(percentDecoded(rest) ?? rest)
+    const found = METHODS.get(patternOf(path))
+    if (found === undefined) throw new Failure(404, 'There is nothing under this path.')
+    const { method, answer } = found
+    if (request.method !== method) {
+      throw new Failure(405, `The method is ${request.method}; expected ${method}.`, { allow: method })
+    }
+    return answer(parts, { app, parameters, request, path })
+  }
+
+  return (request) => {
+    const target = signersOf.size > 0 ? targetOf(request.path) : undefined
+    if (target === undefined) return undefined
+    try {
+      const answered = answerSigned(request, target)
+      return answered instanceof Promise ? answered.catch(refusalAnswer) : answered
+    } catch (error) {
+      return refusalAnswer(error)
+    }
+  }
 }

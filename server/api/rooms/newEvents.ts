@@ -100,7 +100,8 @@ const fromBytes = (request: ApiRequest, maxBytes: number): AskedEvent => {
   const place = 'The event'
   if (name === undefined) return refuse(place, 'has no name.', 'Write ?event=<name>; the body is its data.')
   const event = checkName(place, name)
-  const body = checkBody(place, request.body, maxBytes)
+  // A copy of its own: the event is kept for a while, the pool that a body may be part of need not be.
+  const body = checkBody(place, new Uint8Array(request.body), maxBytes)
   return { event: { event, body, except: checkExcept(place, except), from: 'server' }, id: checkId(place, id) }
 }
 
