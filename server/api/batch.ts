@@ -9,6 +9,7 @@ import { JSON_TYPE, okHeaders } from './jsonResponse.ts'
 import { queryOf } from './query.ts'
 import type { MatchRooms } from './rooms/routes.ts'
 import { answerRoute } from './route.ts'
+import { nextTurn } from './slices.ts'
 
 /** Changes of one request. */
 const MAX_CHANGES = 1000
@@ -111,8 +112,6 @@ const resultOf = ({ status, headers, body }: ApiResponse): string => {
   return `{"status":${status}${tag}${text === '' ? '' : `,"body":${text}`}}`
 }
 
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
 /** Calls `work` for each item, `limit` at a time. */
 const forEachOf = async <T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> => {
   const rest = items[Symbol.iterator]()
@@ -151,7 +150,7 @@ export const answerBatch = async (request: ApiRequest, match: MatchRooms, log: L
   const carryOut = async (index: number): Promise<void> => {
     try {
       const asked = requestOf(changes[index]!, request)
-      results[index] = resultOf(await answerRoute(match(asked.path), asked))
+      results[index] = resultOf(await answerRoute(match(asked.path, asked.method), asked))
     } catch (error) {
       results[index] = resultOf(failureResponse(error, request, log))
     }

@@ -2,52 +2,63 @@
 import * as Y from 'yjs'
 import { TuttiError } from '../../../lib/errors.ts'
 import { EMPTY_UPDATE } from '../../../lib/protocol.ts'
-import type { ApiResponse } from '../../contracts.ts'
+import type { ApiRequest, ApiResponse } from '../../contracts.ts'
 import { documentToJson } from '../documentJson.ts'
+import { entityTag, isUnchanged } from '../entityTag.ts'
 import { errorResponse } from '../errorResponse.ts'
 import { checkBodyType, parseJsonBody } from '../jsonBody.ts'
-import { JSON_TYPE, jsonResponse, jsonText, okHeaders } from '../jsonResponse.ts'
+import { applyJsonPatch } from '../jsonPatch.ts'
+import { JSON_TYPE, jsonText, okHeaders } from '../jsonResponse.ts'
 import { applyMergePatch } from '../mergePatch.ts'
 import { negotiateType } from '../negotiation.ts'
-import { decodeQueryPart, queryPairs } from '../query.ts'
+import { editedResponse, editOptionsOf, textPaths } from './documentEdit.ts'
 import type { Answer, Methods } from './resource.ts'
+import { UPDATE_TYPE } from './updates.ts'
 
-const UPDATE_TYPE = 'application/octet-stream'
-const PATCH_TYPE = 'application/merge-patch+json'
-
-/**
- * The paths of `?text=a.b`, repeatable. The dots are taken before the percent-decoding: `%2E` is a dot within a key.
- */
-const textPaths = (query: string): string[][] =>
-  queryPairs(query).map(({ name, value }) => {
-    if (name !== 'text') {
-      throw new TuttiError('INVALID_REQUEST', `There is no query parameter "${name}"; expected "text".`, {
-        hint: 'Write ?text=<path> for a string that becomes a Y.Text, e.g. ?text=body&text=notes.n1.title.',
-      })
-    }
-    return value.split('.').map(decodeQueryPart)
-  })
+const MERGE_PATCH_TYPE = 'application/merge-patch+json'
+const JSON_PATCH_TYPE = 'application/json-patch+json'
+const PATCH_TYPES = [MERGE_PATCH_TYPE, JSON_PATCH_TYPE] as const
 
 const readDocument: Answer = async ({ documents }, { room }, request): Promise<ApiResponse> => {
   const type = negotiateType(request.header('accept'), [JSON_TYPE, UPDATE_TYPE])
-  const body =
+  const representation = type === JSON_TYPE ? 'json' : 'update'
+  const headersAt = (revision: string): Record<string, string> => ({
+    ...okHeaders(type),
+    vary: 'Accept',
+    etag: entityTag(revision, representation),
+  })
+  // Without the document, which may have to be loaded.
+  const known = await documents.revision(room)
+  if (isUnchanged(request, known, representation)) return { status: 304, headers: headersAt(known), body: '' }
+  const { revision, result } =
     type === JSON_TYPE
-      ? ((await documents.read(room, (doc) => jsonText(documentToJson(doc)))) ?? '{}\n')
-      : ((await documents.read(room, (doc) => Y.encodeStateAsUpdate(doc))) ?? EMPTY_UPDATE)
-  return { status: 200, headers: { ...okHeaders(type), vary: 'Accept' }, body }
+      ? await documents.view(room, (doc) => jsonText(documentToJson(doc)))
+      : await documents.view(room, (doc) => Y.encodeStateAsUpdate(doc))
+  const body = result ?? (type === JSON_TYPE ? '{}\n' : EMPTY_UPDATE)
+  return { status: 200, headers: headersAt(revision), body }
 }
 
-const patchDocument: Answer = async ({ documents }, { room, caller }, request): Promise<ApiResponse> => {
-  try {
-    checkBodyType(request, [PATCH_TYPE])
-  } catch (error) {
-    if (error instanceof TuttiError) return errorResponse(error, { 'accept-patch': PATCH_TYPE })
-    throw error
-  }
+/** What the body of a request does to a document. */
+const patchOf = (request: ApiRequest): ((doc: Y.Doc) => void) => {
+  const type = checkBodyType(request, PATCH_TYPES)
   const texts = textPaths(request.query)
-  const patch = parseJsonBody(request.body, 'a JSON object', '{"title": "New"}')
-  const { changed } = await documents.edit(room, (doc) => applyMergePatch(doc, patch, { texts }), { caller })
-  return jsonResponse({ changed })
+  if (type === MERGE_PATCH_TYPE) {
+    const patch = parseJsonBody(request.body, 'a JSON object', '{"title": "New"}')
+    return (doc) => applyMergePatch(doc, patch, { texts })
+  }
+  const example = '[{"op": "replace", "path": "/title", "value": "New"}]'
+  const patch = parseJsonBody(request.body, 'a JSON array', example)
+  return (doc) => applyJsonPatch(doc, patch, { texts })
+}
+
+const patchDocument: Answer = async ({ documents }, target, request): Promise<ApiResponse> => {
+  try {
+    const patch = patchOf(request)
+    return editedResponse(await documents.edit(target.room, patch, editOptionsOf(request, target)))
+  } catch (error) {
+    if (!(error instanceof TuttiError && error.code === 'UNSUPPORTED_TYPE')) throw error
+    return errorResponse(error, { 'accept-patch': PATCH_TYPES.join(', ') })
+  }
 }
 
 /** `/rooms/<room>/document` */

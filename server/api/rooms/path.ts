@@ -38,18 +38,24 @@ export interface RoomRoute extends Pick<RoomTarget, 'room' | 'rest'> {
 
 /**
  * The resource of a room that a raw path names; `undefined` if it names none. A room stands in the path with its
- * slashes or with `%2F`. Resources are told by the raw segments at the end, in the order of `RESOURCES`: whoever has a
- * room or a key that reads like a resource percent-encodes its slash or a letter of it (`my%2Fevents`).
+ * slashes or with `%2F`. Resources are told by the raw segments at the end. Of several that fit, as where a room's name
+ * has a segment `document`, it is the first in `RESOURCES` that has the method; the room itself only where nothing else
+ * fits. Whoever has a room or a key that reads like a resource percent-encodes its slash or a letter of it
+ * (`my%2Fevents`).
  * @throws TuttiError `INVALID_ROOM` if what stands where a room should is no room name.
  */
-export const matchRoom = (path: string): RoomRoute | undefined => {
+export const matchRoom = (path: string, method: string): RoomRoute | undefined => {
   if (!path.startsWith(ROOMS_PREFIX)) return undefined
   const segments = path.slice(ROOMS_PREFIX.length).split('/')
-  for (const { words, methods } of PATTERNS) {
+  const fitting = PATTERNS.filter(({ words }) => {
     const start = segments.length - words.length
-    if (start < 1 || !words.every((word, i) => word === '*' || word === segments[start + i])) continue
-    const rest = segments.slice(start).filter((_, i) => words[i] === '*')
-    return { room: decodeRoom(segments.slice(0, start)), rest: rest.map(decodeSegment), methods }
-  }
-  return undefined
+    return start >= 1 && words.every((word, i) => word === '*' || word === segments[start + i])
+  })
+  const specific = fitting.filter(({ words }) => words.length > 0)
+  const pattern = specific.find(({ methods }) => Object.hasOwn(methods, method)) ?? specific[0] ?? fitting[0]
+  if (pattern === undefined) return undefined
+  const { words, methods } = pattern
+  const start = segments.length - words.length
+  const rest = segments.slice(start).filter((_, i) => words[i] === '*')
+  return { room: decodeRoom(segments.slice(0, start)), rest: rest.map(decodeSegment), methods }
 }

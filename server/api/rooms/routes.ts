@@ -16,7 +16,7 @@ const MAX_EVENT_ID_BYTES = 16 * 1024 * 1024
 const POSITION_BYTES = 100
 
 /** Finds the route of a path in the room door; `undefined` if it is no path of this door. */
-export type MatchRooms = (path: string) => Route | undefined
+export type MatchRooms = (path: string, method: string) => Route | undefined
 
 export const createRoomRoutes = (parts: RoomDoorParts, idempotency: Idempotency): MatchRooms => {
   const door: RoomDoor = {
@@ -30,9 +30,9 @@ export const createRoomRoutes = (parts: RoomDoorParts, idempotency: Idempotency)
     encodeEvent: createEventEncoder(),
   }
 
-  return (path) => {
+  return (path, method) => {
     if (path === '/rooms') return { methods: READ_METHODS, answer: (request) => listRooms(door, request) }
-    const route = matchRoom(path)
+    const route = matchRoom(path, method)
     if (route === undefined) return undefined
     const { room, rest, methods } = route
     return {
