@@ -172,6 +172,7 @@ export interface Graph {
 
 const NOTHING: Shape = Object.freeze(Object.create(null))
 
+/** @internal */
 type Parts = Partial<Omit<Schema, 'kind'>> & Pick<Schema, 'kind' | 'check' | 'read'>
 
 class Definition {
@@ -198,7 +199,10 @@ class Definition {
   }
 }
 
-/** Makes a schema of what its kind can do. The one place where it gets its type, which exists only at compile time. */
+/**
+ * @internal Makes a schema of what its kind can do. The one place where it gets its type, which exists only at compile
+ * time.
+ */
 export const define = <T>(parts: Parts): T => new Definition(parts) as T
 
 /** Whether a value is a schema made by `s`. */
