@@ -1,7 +1,8 @@
-import { createHash, createHmac } from 'node:crypto'
-import Pusher from 'pusher'
+/** Pusher's HTTP API with npm's pusher, over real sockets: what it publishes, and what it refuses in which words. */
+import type Pusher from 'pusher'
 import { describe, expect, it } from 'vitest'
-import type { CreateServerOptions, Server } from '../../server/index.ts'
+import { type CreateServerOptions, type Server, TuttiError } from '../../server/index.ts'
+import { type Sent, sdkOf, sendSigned } from './pusherHttpClient.ts'
 import { startServer } from './testServer.ts'
 
 const KEY = '278d425bdf160c739803'
@@ -13,16 +14,7 @@ const start = async (options: CreateServerOptions = {}): Promise<Server> => {
   return server
 }
 
-const sdk = ({ address }: Server, more: Partial<Pusher.Options> = {}): Pusher =>
-  new Pusher({
-    appId: APP.id,
-    key: KEY,
-    secret: SECRET,
-    host: address.host,
-    port: String(address.port),
-    useTLS: false,
-    ...more,
-  } as Pusher.Options)
+const sdk = (server: Server, more: Parameters<typeof sdkOf>[2] = {}): Pusher => sdkOf(server, APP, more)
 
 /** Events of a room as they are published. */
 const heard = (server: Server, room: string): { event: string; data: unknown }[] => {
@@ -31,35 +23,7 @@ const heard = (server: Server, room: string): { event: string; data: unknown }[]
   return events
 }
 
-interface Sent {
-  method?: string
-  path: string
-  query?: Record<string, string>
-  body?: string
-  secret?: string
-  key?: string
-  /** Changes the parameters after they were signed. */
-  tamper?: (query: Record<string, string>) => void
-}
-
-const send = async (server: Server, sent: Sent): Promise<{ status: number; text: string }> => {
-  const { method = 'POST', path, body, secret = SECRET, key = KEY, tamper } = sent
-  const query: Record<string, string> = {
-    auth_key: key,
-    auth_timestamp: String(Math.floor(Date.now() / 1000)),
-    auth_version: '1.0',
-    ...(body === undefined ? {} : { body_md5: createHash('md5').update(body).digest('hex') }),
-    ...sent.query,
-  }
-  const text = Object.keys(query)
-    .sort()
-    .map((name) => `${name}=${query[name]}`)
-    .join('&')
-  query.auth_signature = createHmac('sha256', secret).update(`${method}\n${path}\n${text}`).digest('hex')
-  tamper?.(query)
-  const response = await fetch(`${server.url}${path}?${new URLSearchParams(query)}`, { method, body: body ?? null })
-  return { status: response.status, text: await response.text() }
-}
+const send = (server: Server, sent: Sent) => sendSigned(server, APP, sent)
 
 const post = (server: Server, body: unknown, more: Partial<Sent> = {}) =>
   send(server, { path: '/apps/3/events', body: typeof body === 'string' ? body : JSON.stringify(body), ...more })
@@ -86,35 +50,11 @@ describe("npm's pusher", () => {
     expect(a).toEqual([1, 2, 3].map((number) => ({ event: `n${number}`, data: number })))
   })
 
-  it('asks for what is occupied, for one channel and for its users', async () => {
-    const server = await start()
-    const pusher = sdk(server)
-    const end = server.room('quiet').on('event', () => undefined)
-    end()
-    const answer = async (path: string, params?: object): Promise<unknown> =>
-      (await pusher.get({ path, ...(params === undefined ? {} : { params: params as Pusher.Params }) })).json()
-    expect(await answer('/channels')).toEqual({ channels: {} })
-    expect(await answer('/channels/quiet')).toEqual({ occupied: false })
-    expect(await answer('/channels/presence-x/users')).toEqual({ users: [] })
-    expect(await answer('/channels', { filter_by_prefix: 'presence-', info: 'user_count' })).toEqual({ channels: {} })
-  })
-
-  it('sends to a user and terminates their connections, whatever characters their id has', async () => {
-    const server = await start()
-    const pusher = sdk(server)
-    expect((await pusher.sendToUser('u 1', 'hello', { a: 1 })).status).toBe(200)
-    expect((await pusher.terminateUserConnections('u 1')).status).toBe(200)
-  })
-
   it('passes encrypted data through, and is told of wrong secrets in words', async () => {
     const server = await start()
     const encrypted = heard(server, 'private-encrypted-a')
     const key = Buffer.alloc(32, 7).toString('base64')
-    await sdk(server, { encryptionMasterKeyBase64: key } as Partial<Pusher.Options>).trigger(
-      'private-encrypted-a',
-      'secret',
-      { a: 1 },
-    )
+    await sdk(server, { encryptionMasterKeyBase64: key }).trigger('private-encrypted-a', 'secret', { a: 1 })
     expect(encrypted).toEqual([
       { event: 'secret', data: { nonce: expect.any(String) as string, ciphertext: expect.any(String) as string } },
     ])
@@ -135,27 +75,6 @@ describe("npm's pusher", () => {
     await sdk(server).trigger('a', 'x', 1)
     expect(prefixed).toEqual([{ event: 'x', data: 1 }])
     expect(plain).toEqual([])
-  })
-})
-
-describe('requests of other SDKs', () => {
-  it('of Python terminate connections without the app in their path', async () => {
-    const server = await start()
-    expect(await send(server, { path: '/users/u1/terminate_connections', body: '{}' })).toEqual({
-      status: 200,
-      text: '{}',
-    })
-  })
-
-  it('may carry the MD5 of nothing on a GET, and commas raw or encoded', async () => {
-    const server = await start()
-    const query = { body_md5: 'd41d8cd98f00b204e9800998ecf8427e', filter_by_prefix: 'presence-', info: 'user_count' }
-    expect(await send(server, { method: 'GET', path: '/apps/3/channels', query })).toEqual({
-      status: 200,
-      text: '{"channels":{}}',
-    })
-    const both = { info: 'user_count,subscription_count' }
-    expect((await send(server, { method: 'GET', path: '/apps/3/channels/a', query: both })).status).toBe(400)
   })
 })
 
@@ -230,21 +149,82 @@ describe('a request is refused', () => {
     expect(await batch(Array.from({ length: 11 }, () => good))).toMatchObject({ status: 400 })
     expect(await batch([good, { ...good, name: 5 }])).toMatchObject({ status: 400 })
     expect(a).toEqual([])
-    expect(await batch([good, { ...good, info: 'subscription_count' }])).toEqual({
+    expect(await batch([good, { ...good, info: 'subscription_count' }])).toMatchObject({
       status: 200,
       text: '{"batch":[{},{"subscription_count":0}]}',
     })
     expect(a).toHaveLength(2)
   })
 
-  it('when a hook refuses its event', async () => {
+  it('when a hook refuses its event, in the words of the hook; its other channels get it', async () => {
     const server = await start({
       hooks: {
-        beforeEvent: () => {
-          throw new Error('no')
+        beforeEvent: ({ room }) => {
+          if (room === 'b') throw new TuttiError('FORBIDDEN', 'Not in here.', { hint: 'Use another channel.' })
+          // What is asked elsewhere is refused later than what is refused at once.
+          return room === 'd' ? Promise.reject<boolean>(new Error('no')) : true
         },
       },
     })
-    expect((await post(server, event)).status).toBe(403)
+    const [a, c] = [heard(server, 'a'), heard(server, 'c')]
+    const answer = await post(server, { ...event, channels: ['a', 'd', 'b', 'c'] })
+    expect(answer).toMatchObject({ status: 403, text: expect.stringMatching(/hook beforeEvent refused/) })
+    expect([a, c]).toEqual([[{ event: 'x', data: 1 }], [{ event: 'x', data: 1 }]])
+    expect(await post(server, { ...event, channels: ['b'] })).toMatchObject({
+      status: 403,
+      text: 'Not in here. Use another channel.\n',
+    })
+    expect(await post(server, event)).toMatchObject({ status: 200 })
+  })
+
+  it('for a channel that makes no room, before anything is published', async () => {
+    const server = await start()
+    const a = heard(server, 'a')
+    expect(await post(server, { ...event, channels: ['a', '..'] })).toMatchObject({
+      status: 400,
+      text: expect.stringMatching(/makes no name of a room/),
+    })
+    expect(a).toEqual([])
+  })
+
+  it('by another method with a header that names the one there is', async () => {
+    const server = await start()
+    const { status, headers } = await send(server, { method: 'DELETE', path: '/apps/3/events' })
+    expect([status, headers.get('allow'), headers.get('content-type')]).toEqual([
+      405,
+      'POST',
+      'text/plain; charset=utf-8',
+    ])
+  })
+
+  it.each(['constructor', '__proto__', 'users/u1', 'users//terminate_connections', 'channels/a/b', ''])(
+    'for the path %j',
+    async (path) => {
+      const server = await start()
+      const { status } = await send(server, { path: `/apps/3/${path}`, body: '{}' })
+      expect(status).toBe(path === 'users//terminate_connections' ? 400 : 404)
+    },
+  )
+})
+
+describe('the limits of an app', () => {
+  it('can be raised', async () => {
+    const limits = { maxEventBytes: 20_000, maxEventNameLength: 300, maxChannelNameLength: 200, maxBatchEvents: 11 }
+    const server = await start({ apps: [{ ...APP, limits }] })
+    const channel = 'c'.repeat(200)
+    const events = heard(server, channel)
+    const event = { name: 'x'.repeat(300), channel, data: JSON.stringify('y'.repeat(19_000)) }
+    expect(await post(server, event)).toMatchObject({ status: 200 })
+    const batch = { batch: Array.from({ length: 11 }, () => event) }
+    expect(await post(server, batch, { path: '/apps/3/batch_events' })).toMatchObject({ status: 200 })
+    expect(events).toHaveLength(12)
+    expect(await post(server, { ...event, name: 'x'.repeat(301) })).toMatchObject({ status: 400 })
+  })
+
+  it('count bytes of UTF-8, not characters', async () => {
+    const server = await start()
+    const event = { name: 'x', channel: 'a' }
+    expect(await post(server, { ...event, data: 'ü'.repeat(5120) })).toMatchObject({ status: 200 })
+    expect(await post(server, { ...event, data: 'ü'.repeat(5121) })).toMatchObject({ status: 413 })
   })
 })

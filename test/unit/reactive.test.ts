@@ -95,6 +95,16 @@ describe('an effect', () => {
     expect(log).toEqual(['run 0', 'clean 0 0', 'run 1', 'clean 1 1'])
   })
 
+  test('that another ends while it runs leaves it nothing of what its clean-up reads', () => {
+    const other = new Watched(0)
+    const end = effect(() => () => other.value)
+    const run = vi.fn(() => end())
+    effect(run)
+    other.value = 1
+    expect(run).toHaveBeenCalledTimes(1)
+    expect(other.log).toEqual([])
+  })
+
   test('can end itself while it runs, keeps no source and cleans up', () => {
     const before = new Watched(0)
     const after = new Watched(0)
