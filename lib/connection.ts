@@ -18,6 +18,8 @@ import {
   type ServerHello,
   type ServerTuttiMessage,
   SYNC_STEP_1,
+  SYNC_UPDATE,
+  updateSum,
 } from './protocol.ts'
 import type { Connection as ConnectionState } from './status.ts'
 import { settle } from './store/graph.ts'
@@ -56,6 +58,8 @@ export interface ConnectionOptions {
   path: string
   awareness: Awareness
   events: Passenger
+  /** A back end that calls itself so made a change, which has been taken in. */
+  edited(origin: string): void
   /** What earlier connections of the same store to the same room learned; this one adds to it. */
   known: KnownRoom
   WebSocket: WebSocketClass
@@ -113,7 +117,7 @@ const mentions = (frame: Uint8Array, client: number): boolean => {
 }
 
 export const openConnection = (options: ConnectionOptions): Connection => {
-  const { store, address, awareness, events, known } = options
+  const { store, address, awareness, events, edited, known } = options
   const { doc } = store
   const inside = internals(store)
   const { status, localChanges, report } = inside
@@ -130,6 +134,8 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   let socket: WebSocket | undefined
   let pingId = 0
   let pingSentAt: number | undefined
+  /** Who made the update that comes next, if it is the one with this sum. */
+  let announced: { readonly origin: string; readonly sum: number } | undefined
 
   /** The last error that is ours to take back: the store reports errors in the same place. */
   let complaint: TuttiError | undefined
@@ -216,6 +222,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     socket = undefined
     events.ended()
     pingSentAt = undefined
+    announced = undefined
     outbox.reset()
     clearTimeout(attemptTimer)
     clearTimeout(retryTimer)
@@ -320,6 +327,9 @@ export const openConnection = (options: ConnectionOptions): Connection => {
         return greet(message.hello)
       case 'ack':
         return outbox.acknowledge(message.frames)
+      case 'origin':
+        announced = message
+        return
       case 'pong': {
         if (message.id !== pingId || pingSentAt === undefined) return
         const roundTrip = Math.round((performance.now() - pingSentAt) * 10) / 10
@@ -332,9 +342,16 @@ export const openConnection = (options: ConnectionOptions): Connection => {
   const readSync = provider.messageHandlers[MESSAGE_SYNC]
   provider.messageHandlers[MESSAGE_SYNC] = (encoder, decoder, provider, fromServer, type) => {
     const { pos } = decoder
-    if (fromServer && readVarUint(decoder) === SYNC_STEP_1) outbox.ask(readVarUint8Array(decoder))
+    const sync = fromServer ? readVarUint(decoder) : undefined
+    if (sync === SYNC_STEP_1) outbox.ask(readVarUint8Array(decoder))
+    let origin: string | undefined
+    if (sync === SYNC_UPDATE && announced !== undefined) {
+      if (updateSum(readVarUint8Array(decoder)) === announced.sum) origin = announced.origin
+      announced = undefined
+    }
     decoder.pos = pos
     readSync?.(encoder, decoder, provider, fromServer, type)
+    if (origin !== undefined) edited(origin)
   }
 
   provider.on('sync', (synced) => {

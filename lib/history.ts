@@ -1,6 +1,5 @@
 import * as Y from 'yjs'
-import { settle } from './store/graph.ts'
-import { signal } from './store/reactive.ts'
+import { batch, signal } from './store/reactive.ts'
 import { RECORDED } from './store/write.ts'
 
 /** Undo and redo of this store's own changes; what others changed since stays. */
@@ -52,14 +51,14 @@ export const createHistory = (
   })
   let changes = 0
   const change = (): void =>
-    settle(() => {
+    batch(() => {
       version.value = ++changes
     })
   for (const event of ['stack-item-added', 'stack-item-popped', 'stack-cleared'] as const) manager.on(event, change)
 
   const step = (way: 'undo' | 'redo'): boolean => {
     check()
-    return settle(() => manager[way]() !== null)
+    return batch(() => manager[way]() !== null)
   }
 
   return {

@@ -1,7 +1,7 @@
 import type { Doc, Transaction } from 'yjs'
 import type { Persistence } from './persistence.ts'
 import type { StatusCells } from './status.ts'
-import { settle } from './store/graph.ts'
+import { batch } from './store/reactive.ts'
 
 /** Local changes of one document, counted from its creation: what `status.unsyncedChanges` is made of. */
 export interface LocalChanges {
@@ -52,7 +52,7 @@ export const countLocalChanges = (
       kept?.setUnacknowledged(isMarked)
     }
     // What an application's effect throws must not reach Yjs: it would keep the document's own observers from running.
-    settle(() => (status.unsyncedChanges.value = unsynced))
+    batch(() => (status.unsyncedChanges.value = unsynced))
   }
 
   const changes: LocalChanges = {

@@ -3,8 +3,7 @@ import type { Awareness } from 'y-protocols/awareness'
 import { TuttiError } from './errors.ts'
 import type { Plain, PresenceCodec } from './presenceSchema.ts'
 import { callApart } from './rethrow.ts'
-import { settle } from './store/graph.ts'
-import { type Signal, signal } from './store/reactive.ts'
+import { batch, type Signal, signal } from './store/reactive.ts'
 
 /** Someone who is in the room now. Each key of `state` is reactive on its own. */
 export interface Member<P = Plain> {
@@ -183,7 +182,7 @@ export const createPresence = ({ codec, throttle, awareness, ...options }: Prese
         if (changed.length > 0) tell('update', row.member, changed)
       }
     }
-    settle(() => {
+    batch(() => {
       for (const id of [...added, ...updated, ...removed]) reconcile(id)
       if (hasMoved) others.value = Array.from(rows.values(), ({ member }) => member)
     })
@@ -204,7 +203,7 @@ export const createPresence = ({ codec, throttle, awareness, ...options }: Prese
       set: (patch) => {
         if (stopped) throw new TuttiError('DESTROYED', 'this room was left', { hint: 'Connect again.' })
         own = codec.encode(patch, own)
-        if (settle(() => self.update(own)).length > 0) schedule()
+        if (batch(() => self.update(own)).length > 0) schedule()
       },
       get others() {
         return others.value

@@ -47,6 +47,11 @@ export interface RoomEvents {
   status: (status: SyncStatus) => void
   /** `status.error` became this error. */
   error: (error: TuttiError) => void
+  /**
+   * A back end that gave its name changed the document; the store has the change. For a line such as "Warehouse changed
+   * this": told of while connected and up to date only, and once for each part of a large change.
+   */
+  edit: (edit: { readonly origin: string }) => void
 }
 
 /** What members show: without a schema, whatever each of them sends. */
@@ -108,6 +113,7 @@ interface Core {
   readonly address: string
   readonly presence: Presence
   readonly subscriptions: Subscriptions
+  readonly editListeners: Set<RoomEvents['edit']>
   holders: number
   graceTimer: ReturnType<typeof setTimeout> | undefined
   connect(): void
@@ -158,11 +164,16 @@ const createCore = (store: StoreHandle, place: Place, address: URL, options: Con
   const awareness = createAwareness(store.doc)
   const { presence, stop } = createPresence({ codec, own, throttle, awareness })
   const subscriptions = createSubscriptions(report)
+  const editListeners: Core['editListeners'] = new Set()
+  const edited = (origin: string): void => {
+    for (const listener of editListeners) callApart(() => listener({ origin }))
+  }
   let connection: Connection | undefined
   const core: Core = {
     address: address.href,
     presence,
     subscriptions,
+    editListeners,
     holders: 0,
     graceTimer: undefined,
     connect: () => {
@@ -179,7 +190,18 @@ const createCore = (store: StoreHandle, place: Place, address: URL, options: Con
       const path = encodeRoomPath(place.room)
       const { known } = place
       const events = subscriptions
-      connection ??= openConnection({ store, address, path, awareness, events, known, WebSocket, tabs, backoff })
+      connection ??= openConnection({
+        store,
+        address,
+        path,
+        awareness,
+        events,
+        edited,
+        known,
+        WebSocket,
+        tabs,
+        backoff,
+      })
       connection.connect()
     },
     disconnect: () => connection?.disconnect(),
@@ -244,8 +266,14 @@ const hold = <St extends StoreHandle, PS extends PresenceShape, E extends EventS
     if (!isGone()) return core
     throw new TuttiError('DESTROYED', `the room "${place.room}" was left`, { hint: 'Call connect(store, …) again.' })
   }
-  const listen = ({ error, status: changed }: Partial<RoomEvents>): (() => void) =>
-    error === undefined
+  const listen = ({ edit, error, status: changed }: Partial<RoomEvents>): (() => void) => {
+    if (edit) {
+      // The same function may listen twice.
+      const listener: RoomEvents['edit'] = (told) => edit(told)
+      core.editListeners.add(listener)
+      return () => core.editListeners.delete(listener)
+    }
+    return error === undefined
       ? watch(
           () => Object.values(status),
           () => changed?.(status),
@@ -254,6 +282,7 @@ const hold = <St extends StoreHandle, PS extends PresenceShape, E extends EventS
           () => status.error,
           () => status.error && error(status.error),
         )
+  }
 
   return {
     name: place.room,

@@ -7,8 +7,7 @@ import {
   type WireError,
   type WireEvent,
 } from './eventProtocol.ts'
-import { settle } from './store/graph.ts'
-import { type Signal, signal } from './store/reactive.ts'
+import { batch, type Signal, signal } from './store/reactive.ts'
 
 /** Someone who is in a room, however many tabs they have there. */
 export interface Person {
@@ -130,7 +129,7 @@ export const createSubscription = (
   /** Takes in who is there now; those who are told of came or went. */
   const meet = (now: readonly Person[], tells: boolean): void => {
     const before = people.peek()
-    settle(() => (people.value = now))
+    batch(() => (people.value = now))
     if (!tells) return
     const without = (a: readonly Person[], b: readonly Person[]): Person[] =>
       a.filter(({ id }) => !b.some((person) => person.id === id))
@@ -180,7 +179,7 @@ export const createSubscription = (
             offset = message.offset
           }
           const position = { epoch, offset }
-          settle(() => (subscribed.value = true))
+          batch(() => (subscribed.value = true))
           if (isGap) tell((sink) => sink.gap(position))
           if (!message.people) return
           meet(message.people, hasPeople)
@@ -210,7 +209,7 @@ export const createSubscription = (
           return
         }
         case 'refused': {
-          settle(() => (subscribed.value = false))
+          batch(() => (subscribed.value = false))
           const error = errorOf(message.error)
           tell((sink) => sink.refused(error))
         }
@@ -219,7 +218,7 @@ export const createSubscription = (
     ended: (sessionId) => {
       const isWhole = subscribed.peek() && offset >= latest
       former = [...(isWhole ? [] : former), sessionId].slice(-MAX_FORMER_SESSIONS)
-      settle(() => (subscribed.value = false))
+      batch(() => (subscribed.value = false))
     },
     destroy: () => clearTimeout(timer),
   }

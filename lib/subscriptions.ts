@@ -2,8 +2,7 @@ import type { Decoder } from 'lib0/decoding'
 import { TuttiError } from './errors.ts'
 import { decodeServerEvent, encodeTrigger, type Trigger } from './eventProtocol.ts'
 import type { ServerHello } from './protocol.ts'
-import { settle } from './store/graph.ts'
-import { type Signal, signal } from './store/reactive.ts'
+import { batch, type Signal, signal } from './store/reactive.ts'
 import { createSubscription, errorOf, type Subscription, type SubscriptionOwner } from './subscription.ts'
 
 /** Events over one connection, which may come and go. */
@@ -48,7 +47,7 @@ export const createSubscriptions = (report: (error: TuttiError) => void): Subscr
     if (!transmit) return
     transmit = undefined
     const id = sessionId.peek()
-    settle(() => (sessionId.value = null))
+    batch(() => (sessionId.value = null))
     for (const entry of entries.values()) entry.ended(id)
     for (const id of pending.keys()) settled(id, unknown('the connection was lost before the server answered'))
   }
@@ -89,7 +88,7 @@ export const createSubscriptions = (report: (error: TuttiError) => void): Subscr
     greeted: (hello, send) => {
       transmit = send
       maxBytes = hello.maxMessageBytes
-      settle(() => (sessionId.value = hello.sessionId ?? null))
+      batch(() => (sessionId.value = hello.sessionId ?? null))
       for (const entry of entries.values()) entry.ask()
     },
     receive: (decoder) => {

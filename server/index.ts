@@ -49,7 +49,7 @@ export type {
   RoomHook,
 } from './hooks.ts'
 export type { Options, ServerOptions } from './options.ts'
-export type { HeardEvent, RoomHandle, RoomNews, TriggerOptions } from './room/handle.ts'
+export type { HeardEvent, RoomEditOptions, RoomHandle, RoomNews, TriggerOptions } from './room/handle.ts'
 export type { OwnSocket, SocketEndpoint, SocketEndpoints } from './sockets/endpoint.ts'
 
 export interface CreateServerOptions extends ServerOptions {

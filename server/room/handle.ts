@@ -9,6 +9,7 @@ import type { ChangeListeners } from './changeListeners.ts'
 import type { Channels } from './channels.ts'
 import { bodyOf, dataOf } from './eventBody.ts'
 import { isThenable } from './hookCalls.ts'
+import { checkOrigin } from './originName.ts'
 import { checkRoomName } from './roomName.ts'
 
 export interface TriggerOptions {
@@ -19,6 +20,13 @@ export interface TriggerOptions {
   readonly except?: string | null | undefined
   /** The user who sent it, as the receivers may know it. */
   readonly userId?: string | undefined
+}
+
+export interface RoomEditOptions {
+  /**
+   * What the back end calls itself: clients are told it with the change, for `room.on('edit')`. 1–64 characters.
+   */
+  readonly origin?: string | undefined
 }
 
 /** An event as the back end hears it. */
@@ -55,10 +63,11 @@ export interface RoomHandle {
    *
    *     await server.room('board/42').edit({ title: s.string() }, (state) => { state.title = 'Sold' })
    *
-   * @throws TuttiError `TOO_LARGE`, `STORAGE_FAILED`; with a schema also those of the store.
+   * @throws TuttiError `TOO_LARGE`, `STORAGE_FAILED`; `INVALID_VALUE` for the origin; with a schema also those of the
+   * store.
    */
-  edit<Sh extends Shape, R>(schema: Sh, change: (state: Live<Sh>) => R): Promise<R>
-  edit<R>(change: (doc: Y.Doc) => R): Promise<R>
+  edit<Sh extends Shape, R>(schema: Sh, change: (state: Live<Sh>) => R, options?: RoomEditOptions): Promise<R>
+  edit<R>(change: (doc: Y.Doc) => R, options?: RoomEditOptions): Promise<R>
   /** Calls `read` with the document, which it must not change or keep; `undefined` if the room has no content. */
   read<R>(read: (doc: Y.Doc) => R): Promise<R | undefined>
   /**
@@ -95,8 +104,9 @@ export interface RoomHandleParts {
 export const createRoomHandle = (name: string, parts: RoomHandleParts): RoomHandle => {
   const { documents, channels, changes, log } = parts
   const { maxEventBytes } = parts.limits
-  const editWhole = async <R>(change: (doc: Y.Doc) => R): Promise<R> => {
-    const { result } = await documents.edit(name, (doc) => {
+  const editWhole = async <R>(change: (doc: Y.Doc) => R, { origin }: RoomEditOptions = {}): Promise<R> => {
+    if (origin !== undefined) checkOrigin(origin, 'INVALID_VALUE')
+    const checkedChange = (doc: Y.Doc): R => {
       const returned = change(doc)
       if (isThenable(returned)) {
         throw new TuttiError('INVALID_VALUE', 'The function given to edit is asynchronous.', {
@@ -104,16 +114,21 @@ export const createRoomHandle = (name: string, parts: RoomHandleParts): RoomHand
         })
       }
       return returned
-    })
+    }
+    const { result } = await documents.edit(name, checkedChange, { origin })
     return result
   }
 
-  const edit = <Sh extends Shape, R>(first: Sh | ((doc: Y.Doc) => R), second?: (state: Live<Sh>) => R): Promise<R> => {
-    if (typeof first === 'function') return editWhole(first)
+  const edit = <Sh extends Shape, R>(
+    first: Sh | ((doc: Y.Doc) => R),
+    second?: RoomEditOptions | ((state: Live<Sh>) => R),
+    third?: RoomEditOptions,
+  ): Promise<R> => {
+    if (typeof first === 'function') return editWhole(first, second as RoomEditOptions | undefined)
     if (typeof second !== 'function') {
       throw new TuttiError('INVALID_VALUE', 'edit was called without a function; expected edit(schema, change).')
     }
-    return editWhole((doc) => editDocument(doc, first, second))
+    return editWhole((doc) => editDocument(doc, first, second), third)
   }
 
   const trigger = async (event: string, data?: unknown, { except, userId }: TriggerOptions = {}): Promise<Position> => {

@@ -29,7 +29,10 @@ const readDocument: Answer = async ({ documents }, { room }, request): Promise<A
   })
   // Without the document, which may have to be loaded.
   const known = await documents.revision(room)
-  if (isUnchanged(request, known, representation)) return { status: 304, headers: headersAt(known), body: '' }
+  if (isUnchanged(request, known, representation)) {
+    const { 'content-type': _type, ...headers } = headersAt(known)
+    return { status: 304, headers, body: '' }
+  }
   const { revision, result } =
     type === JSON_TYPE
       ? await documents.view(room, (doc) => jsonText(documentToJson(doc)))
