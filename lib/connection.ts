@@ -22,8 +22,8 @@ import {
   updateSum,
 } from './protocol.ts'
 import type { Connection as ConnectionState } from './status.ts'
-import { settle } from './store/graph.ts'
 import { internals, type StoreHandle } from './store/internals.ts'
+import { batch } from './store/reactive.ts'
 
 /** A class with the interface of the browser's `WebSocket`, such as the one of the package `ws`. */
 export type WebSocketClass = new (
@@ -144,10 +144,10 @@ export const openConnection = (options: ConnectionOptions): Connection => {
     report(error)
   }
   const forgive = (): void => {
-    if (status.error.peek() === complaint) settle(() => (status.error.value = null))
+    if (status.error.peek() === complaint) batch(() => (status.error.value = null))
   }
   const show = (connection: ConnectionState, retryAt: number | null = null): void =>
-    settle(() => {
+    batch(() => {
       status.connection.value = connection
       status.retryAt.value = retryAt
       if (connection === 'connected') return
@@ -334,7 +334,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
         if (message.id !== pingId || pingSentAt === undefined) return
         const roundTrip = Math.round((performance.now() - pingSentAt) * 10) / 10
         pingSentAt = undefined
-        settle(() => (status.roundTrip.value = roundTrip))
+        batch(() => (status.roundTrip.value = roundTrip))
       }
     }
   }
@@ -356,7 +356,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
 
   provider.on('sync', (synced) => {
     if (synced) backoff.reset()
-    settle(() => (status.synced.value = synced))
+    batch(() => (status.synced.value = synced))
   })
 
   provider.on('status', ({ status }) => {

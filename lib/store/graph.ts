@@ -15,8 +15,6 @@ import {
   type YType,
 } from './schema.ts'
 
-export { batch as settle }
-
 class Counted extends Signal<number> implements Dependency {
   readonly #graph: Graph
 
