@@ -9,10 +9,13 @@ import { openRawSocket } from './rawSocket.mjs'
 import { requestOf, sendMany } from './requests.mjs'
 import { startServer } from './serverProcess.mjs'
 
-const ROUNDS = 3
+const ROUNDS = 5
 const MEMBERS = 1000
 const EVENTS = 1000
-const IN_FLIGHT = 10
+/** Events that are published in one turn of the event loop. */
+const TOGETHER = 10
+/** Requests before anything is measured, so that V8 has compiled what they run. */
+const WARM_UP = 10_000
 const PUBLISHES = 40_000
 const CONNECTIONS = 64
 const ROOMS = 10_000
@@ -42,6 +45,7 @@ const signed = (path) => {
  * @param {Buffer} request
  */
 const measureMembers = async (server, path, hello, request) => {
+  await sendMany(server.port, request, WARM_UP, 1, TOGETHER)
   let delivered = 0
   let subscribed = 0
   /** @type {() => void} */
@@ -68,7 +72,7 @@ const measureMembers = async (server, path, hello, request) => {
     })
   await until(() => subscribed === MEMBERS)
   const before = await server.cpu()
-  await sendMany(server.port, request, EVENTS, IN_FLIGHT)
+  await sendMany(server.port, request, EVENTS, 1, TOGETHER)
   await until(() => delivered === EVENTS * MEMBERS)
   const cpu = (await server.cpu()) - before
   for (const member of members) member.close()
@@ -80,7 +84,7 @@ const measureMembers = async (server, path, hello, request) => {
  * @param {Buffer} request
  */
 const measurePublishes = async (server, request) => {
-  await sendMany(server.port, request, PUBLISHES / 10, CONNECTIONS)
+  await sendMany(server.port, request, WARM_UP, CONNECTIONS)
   const before = await server.cpu()
   await sendMany(server.port, request, PUBLISHES, CONNECTIONS)
   return PUBLISHES / ((await server.cpu()) - before)
@@ -110,16 +114,27 @@ const report = (what, title) => {
 report('members', `Events to ${MEMBERS} members, deliveries per server-CPU-second`)
 report('publishes', 'Signed HTTP publishes per server-CPU-second')
 
-const server = await startServer('tutti', { ...OPTIONS, eventHistoryBytes: HISTORY_BYTES })
 const events = JSON.stringify(Array.from({ length: 20 }, () => ({ event: 'x', data: 'y'.repeat(200) })))
-await sendMany(server.port, requestOf('/rooms/warm/events', events), 2000, CONNECTIONS)
-const before = await server.memory()
-for (let room = 0; room < ROOMS; room += 100) {
-  const requests = Array.from({ length: 100 }, (_, index) => requestOf(`/rooms/r${room + index}/events`, events))
-  await Promise.all(requests.map((request) => sendMany(server.port, request, 1, 1)))
+
+/**
+ * Events in all rooms; how much the server's heap and its resident memory grew.
+ * @param {number} eventHistoryBytes
+ */
+const measureHistories = async (eventHistoryBytes) => {
+  const server = await startServer('tutti', { ...OPTIONS, eventHistoryBytes })
+  await sendMany(server.port, requestOf('/rooms/warm/events', events), 2000, CONNECTIONS)
+  const [heap, memory] = [await server.heap(), await server.memory()]
+  for (let room = 0; room < ROOMS; room += 100) {
+    const requests = Array.from({ length: 100 }, (_, index) => requestOf(`/rooms/r${room + index}/events`, events))
+    await Promise.all(requests.map((request) => sendMany(server.port, request, 1, 1)))
+  }
+  const grown = { heap: (await server.heap()) - heap, memory: (await server.memory()) - memory }
+  await server.close()
+  return grown
 }
-const grown = (await server.memory()) - before
+// Rooms cost something without a history, too.
+const rooms = await measureHistories(1)
+const whole = await measureHistories(HISTORY_BYTES)
 print(
-  `Histories of ${ROOMS} rooms, 200,000 events in all, within eventHistoryBytes of ${kibibytes(HISTORY_BYTES)}: RssAnon grew by ${kibibytes(grown)}`,
+  `Histories of ${ROOMS} rooms, 200,000 events in all: heap ${kibibytes(whole.heap - rooms.heap)} (at most eventHistoryBytes, ${kibibytes(HISTORY_BYTES)}), beside ${kibibytes(rooms.heap)} of the rooms themselves; RssAnon grew by ${kibibytes(whole.memory)}, without histories by ${kibibytes(rooms.memory)}`,
 )
-await server.close()

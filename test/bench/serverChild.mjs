@@ -52,6 +52,12 @@ process.on('message', async (/** @type {{ id: number, ask: string }} */ { id, as
       globalThis.gc?.()
       process.send?.({ id, value: anonymousMemory() })
       break
+    case 'heap': {
+      globalThis.gc?.()
+      const { heapUsed, external } = process.memoryUsage()
+      process.send?.({ id, value: heapUsed + external })
+      break
+    }
     case 'close':
       await server.close()
       process.send?.({ id, value: 0 }, () => process.exit(0))

@@ -9,6 +9,7 @@ const CHILD = fileURLToPath(new URL('./serverChild.mjs', import.meta.url))
  * @property {number} port
  * @property {() => Promise<number>} cpu seconds of all threads since it started
  * @property {() => Promise<number>} memory resident anonymous memory in bytes, after a garbage collection
+ * @property {() => Promise<number>} heap what lives in V8's heap, and outside of it for objects there, in bytes
  * @property {() => Promise<void>} close stops it as its command would; resolves when the process has ended
  * @property {() => Promise<void>} kill `kill -9`
  */
@@ -42,6 +43,7 @@ export const startServer = (kind, options = {}) =>
           port: message.port,
           cpu: () => ask('cpu'),
           memory: () => ask('memory'),
+          heap: () => ask('heap'),
           close: async () => {
             await ask('close')
             await ended
