@@ -118,7 +118,8 @@ const parseSecrets = (fields: Fields, where: string, path: readonly (string | nu
   return list as [string, ...string[]]
 }
 
-const FIELDS = [
+/** What an app may have; the README's table is checked against it. */
+export const APP_FIELDS = [
   'id',
   'key',
   'secret',
@@ -142,7 +143,7 @@ const parseApp = (value: unknown, index: number, givenAs: string): App => {
     ])
   }
   const where = `app ${id} of ${givenAs}`
-  checkNames(where, value, FIELDS, path)
+  checkNames(where, value, APP_FIELDS, path)
   if (typeof key !== 'string' || !TOKEN.test(key)) {
     return fail(`key of ${where}`, 'is none', 'a text of 1 to 64 letters, digits, _ or -', [...path, 'key'])
   }

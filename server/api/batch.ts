@@ -12,7 +12,7 @@ import { answerRoute } from './route.ts'
 import { nextTurn } from './slices.ts'
 
 /** Changes of one request. */
-const MAX_CHANGES = 1000
+export const MAX_CHANGES = 1000
 /** Rooms that are changed at a time: they share a commit to the disk. */
 const ROOMS_AT_ONCE = 64
 

@@ -4,9 +4,9 @@ import { TuttiError } from '../../lib/errors.ts'
 import type { ApiRequest, ApiResponse } from '../contracts.ts'
 import { Answers } from './answers.ts'
 
-const LIFETIME_MS = 5 * 60_000
-const MAX_KEPT = 10_000
-const MAX_KEPT_BYTES = 16 * 1024 * 1024
+export const LIFETIME_MS = 5 * 60_000
+export const MAX_KEPT = 10_000
+export const MAX_KEPT_BYTES = 16 * 1024 * 1024
 const MAX_KEY_LENGTH = 255
 
 /** What takes no key: a request without an effect is carried out whenever it is sent. */

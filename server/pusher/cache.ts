@@ -2,7 +2,7 @@
 import type { RoomEvent } from '../contracts.ts'
 
 /** Pusher keeps one for at most 30 minutes. */
-const TTL_MS = 30 * 60 * 1000
+export const TTL_MS = 30 * 60 * 1000
 /** Of all apps together; the one published longest ago goes first. */
 const MAX_EVENTS = 10_000
 const MAX_BYTES = 64 * 1024 * 1024

@@ -11,7 +11,7 @@ import { type HookCalls, isThenable } from './hookCalls.ts'
 import { checkRoomName } from './roomName.ts'
 
 /** Events of one room that may wait. */
-const MAX_WAITING = 1000
+export const MAX_WAITING = 1000
 
 export interface OrderedEventsParts {
   readonly calls: HookCalls

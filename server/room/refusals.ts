@@ -2,8 +2,8 @@
  * Slows down those who come back after a refusal: y-websocket before 3.1 retries every close, so each further refusal
  * of an address is answered later.
  */
-const FIRST_DELAY_MS = 100
-const MAX_DELAY_MS = 30_000
+export const FIRST_DELAY_MS = 100
+export const MAX_DELAY_MS = 30_000
 /** An address without a refusal for this long starts afresh. */
 const FORGET_MS = 60_000
 /** Addresses remembered; the oldest goes first. */

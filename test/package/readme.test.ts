@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createServer } from 'tutti/server'
 import { afterAll, describe, expect, test } from 'vitest'
-import { checkOf, readCommands, readSnippets, type Snippet } from './snippets.ts'
+import { checkOf, isAnswer, readCommands, readSnippets, readSteps, type Snippet } from './snippets.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
@@ -67,22 +67,57 @@ const compile = async (all: readonly Snippet[]): Promise<string> => {
   }
 }
 
-/** Runs a shell snippet against a server of its own; an HTTP error fails it. Returns what it printed. */
-const runShell = async ({ code }: Snippet): Promise<string> => {
-  const server = await createServer({ port: 0, data: 'memory', logLevel: 'error' })
+/** Between what is printed and what else is known of a request. */
+const MARK = '\u001e'
+
+/**
+ * Runs shell snippets, one after the other in one shell, against a server of their own. Returns what is wrong with the
+ * answers, by the README's own line numbers: what it says, and what the server said.
+ */
+const runShell = async (all: readonly Snippet[]): Promise<{ readme: string[]; server: string[] }> => {
+  const apps = [{ id: '1', key: 'app-key', secret: 'app-secret' }]
+  const server = await createServer({ port: 0, data: 'memory', logLevel: 'error', apps })
   try {
     const { host, port } = server.address
-    const script = `set -e\ncurl() { command curl --fail-with-body "$@"; echo; }\n${code.replaceAll(ADDRESS, `${host}:${port}`)}`
-    const { stdout } = await run('sh', ['-c', script], { cwd: newFolder(join(tmpdir(), 'tutti-readme-')) })
-    return stdout
+    const steps = all.flatMap(readSteps)
+    const statuses = join(newFolder(join(tmpdir(), 'tutti-readme-')), 'statuses')
+    const script = [
+      // A function, so that the snippets need not ask for the status themselves.
+      `curl() { command curl -w '%{stderr}\\nstatus %{http_code}\\n' "$@" 2>>'${statuses}'; }`,
+      ...steps.map(({ code }) => `${code}\nprintf '\\036%s\\036' "$(cat '${statuses}')"; : >'${statuses}'`),
+    ].join('\n')
+    const cwd = newFolder(join(tmpdir(), 'tutti-readme-'))
+    const { stdout } = await run('sh', ['-c', script.replaceAll(ADDRESS, `${host}:${port}`)], { cwd })
+    const printed = stdout.split(MARK)
+    const readme: string[] = []
+    const said: string[] = []
+    for (const [i, { line, status, answer }] of steps.entries()) {
+      const got = printed[2 * i]?.trim() ?? ''
+      // Several, where the answer to one request is the body of another one.
+      const codes = [...(printed[2 * i + 1] ?? '').matchAll(/^status (\d+)$/gm)].map(([, code]) => Number(code))
+      const last = codes.pop() ?? 0
+      const isOk = (code: number): boolean => code >= 200 && code < 300
+      if (codes.every(isOk) && (status === undefined ? isOk(last) : last === status) && isAnswer(got, answer)) continue
+      readme.push(`line ${line}: ${status ?? '2xx'} ${answer}`)
+      said.push(`line ${line}: ${[...codes, last].join(', ')} ${got}`)
+    }
+    return { readme, server: said }
   } finally {
     await server.close()
   }
 }
 
+const of = (check: ReturnType<typeof checkOf>): Snippet[] => snippets.filter((snippet) => checkOf(snippet) === check)
+
 /** Starts the built command with these arguments, on a free port and in a folder of its own, and stops it again. */
 const startAndStop = async (args: readonly string[]): Promise<{ printed: string; code: number | null }> => {
   const cwd = newFolder(join(tmpdir(), 'tutti-readme-'))
+  const file = args[args.indexOf('--apps') + 1]
+  if (args.includes('--apps') && file) {
+    const [apps, ...others] = of('apps')
+    expect(others).toEqual([])
+    writeFileSync(join(cwd, file), apps?.code ?? '')
+  }
   const port = args.indexOf('--port')
   const freed = args.map((value, index) => (port >= 0 && index === port + 1 ? '0' : value))
   const child = spawn(process.execPath, [join(ROOT, 'dist', 'server', 'main.js'), ...freed], {
@@ -103,8 +138,6 @@ const startAndStop = async (args: readonly string[]): Promise<{ printed: string;
   return { printed, code: await ended }
 }
 
-const of = (check: ReturnType<typeof checkOf>): Snippet[] => snippets.filter((snippet) => checkOf(snippet) === check)
-
 describe('every snippet of the README', () => {
   test('is of a kind that is checked', () => {
     expect(snippets.length).toBeGreaterThan(5)
@@ -115,10 +148,14 @@ describe('every snippet of the README', () => {
     expect(await compile(of('compile'))).toBe('')
   })
 
-  test.each(of('run'))('in shell at line $line runs against a server', async (snippet) => {
-    const printed = await runShell(snippet)
-    // The snippets change a document, or publish an event, and show it.
-    expect(printed).toMatch(/"changed":true|"offset":1/)
+  test.each(of('run'))('in shell at line $line is answered by a server as it says', async (snippet) => {
+    const { readme, server } = await runShell([snippet])
+    expect(server).toEqual(readme)
+  })
+
+  test('in shell is answered so too when it follows on all before it', { timeout: 30_000 }, async () => {
+    const { readme, server } = await runShell(of('run'))
+    expect(server).toEqual(readme)
   })
 
   test('in shell names only commands that exist', async () => {
@@ -171,8 +208,29 @@ describe('what holds the snippets', () => {
     expect(await compile([snippet as Snippet])).toMatch(/README-4\.ts\(6,1\): error TS2322/)
   })
 
-  test('fails a shell snippet whose request is refused', async () => {
-    const code = `curl -sS http://${ADDRESS}/no/such/path`
-    await expect(runShell({ kind: 'sh run', line: 1, code })).rejects.toThrow()
+  test('tells an answer that is another one than the README says', async () => {
+    const code = [
+      `curl -sS http://${ADDRESS}/no/such/path`,
+      '# {"code":"NOT_FOUND",…}',
+      `curl -sS http://${ADDRESS}/rooms/a/document`,
+      '# {"title":"Sold"}',
+      `curl -sS http://${ADDRESS}/no/such/path | curl -sS http://${ADDRESS}/health -d @-`,
+      '# 405',
+      `curl -sS http://${ADDRESS}/health`,
+      '# 200 { "status": "o…" }',
+    ].join('\n')
+    const { readme, server } = await runShell([{ kind: 'sh run', line: 1, code }])
+    expect(readme).toEqual(['line 2: 2xx {"code":"NOT_FOUND",…}', 'line 4: 2xx {"title":"Sold"}', 'line 6: 405 '])
+    expect(server).toEqual([
+      expect.stringMatching(/^line 2: 404 {"code":"NOT_FOUND"/),
+      'line 4: 200 {}',
+      expect.stringMatching(/^line 6: 404, 405 /),
+    ])
+  })
+
+  test('refuses a request without an answer', () => {
+    const code = 'curl -sS http://a/\n\ncurl -sS \\\n  http://b/\n# 200'
+    expect(() => readSteps({ kind: 'sh run', line: 1, code })).toThrow('2 requests before line 5')
+    expect(() => readSteps({ kind: 'sh run', line: 1, code: '# 200\ncurl -sS http://a/' })).toThrow('1 requests')
   })
 })

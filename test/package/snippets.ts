@@ -59,14 +59,87 @@ export const readCommands = (snippet: Snippet): Command[] =>
       )
     })
 
+/** A request of a `sh run` snippet, with what it is answered. */
+export interface Step {
+  /** Line of the answer in the README. */
+  readonly line: number
+  /** All commands since the step before it. */
+  readonly code: string
+  /** `undefined`: any that tells success. */
+  readonly status: number | undefined
+  /** `…` stands for any text. */
+  readonly answer: string
+}
+
+const isComment = (line: string): boolean => line.startsWith('#')
+
+/** Commands on one line each, as a shell takes them. */
+const logicalLines = (code: string): string[] => code.replaceAll('\\\n', ' ').split('\n')
+
+/**
+ * The requests of a `sh run` snippet. The answer to each stands in comments directly below it: an HTTP status, or the
+ * body, or both. A request without an answer is an error, so that none is merely shown.
+ */
+export const readSteps = (snippet: Snippet): Step[] => {
+  const steps: Step[] = []
+  const lines = snippet.code.split('\n')
+  let code: string[] = []
+  for (let i = 0; i < lines.length; ) {
+    const line = lines[i] as string
+    const isAnswer = isComment(line) && i > 0 && lines[i - 1] !== '' && !isComment(lines[i - 1] as string)
+    if (!isAnswer) {
+      code.push(line)
+      i++
+      continue
+    }
+    const start = i
+    while (i < lines.length && isComment(lines[i] as string)) i++
+    const text = lines.slice(start, i).map((comment) => comment.replace(/^# ?/, ''))
+    const [, status, answer = ''] = /^(?:(\d{3})(?:\s+|$))?([\s\S]*)$/.exec(text.join('\n')) ?? []
+    const step: Step = {
+      line: snippet.line + start,
+      code: code.join('\n'),
+      status: status === undefined ? undefined : Number(status),
+      answer,
+    }
+    checkRequests(step.code, step.line, 1)
+    steps.push(step)
+    code = []
+  }
+  checkRequests(code.join('\n'), snippet.line + lines.length, 0)
+  return steps
+}
+
+const checkRequests = (code: string, line: number, expected: number): void => {
+  const requests = logicalLines(code).filter((command) => !isComment(command) && /\bcurl\b/.test(command))
+  if (requests.length === expected) return
+  throw new Error(
+    `${requests.length} requests before line ${line} of the README have ${expected} answers. ` +
+      'Write the answer to each in a comment directly below it.',
+  )
+}
+
+/** White space between the parts of JSON means nothing. */
+const packed = (text: string): string => text.replace(/\s+/g, '')
+
+/** Whether this is what the README says that the answer is. */
+export const isAnswer = (answer: string, expected: string): boolean => {
+  const parts = packed(expected)
+    .split('…')
+    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${parts.join('.*')}$`).test(packed(answer))
+}
+
 /** What a snippet is held to, by its kind; a kind that is not here is an error, so that none escapes. */
 export const CHECKS = {
   /** Compiled against the built package. */
   ts: 'compile',
-  /** Run by a shell, with a server at the address that the snippet names. */
+  /** Run by a shell, with a server at the address that the snippet names; answers are as `readSteps` reads them. */
   'sh run': 'run',
   /** Each command is one that exists. */
   sh: 'commands',
+  /** The file that `--apps` names in another snippet, which is started with it. */
+  'json apps': 'apps',
   /** Stands, line by line, in the Django application of demo/backends, which another test runs. */
   python: 'django',
 } as const

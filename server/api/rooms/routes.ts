@@ -10,7 +10,7 @@ import { matchRoom } from './path.ts'
 import type { RoomDoor, RoomDoorParts } from './resource.ts'
 
 /** How long the `id` of an event is remembered, and how many of all rooms. */
-const EVENT_ID_LIFETIME_MS = 5 * 60_000
+export const EVENT_ID_LIFETIME_MS = 5 * 60_000
 const MAX_EVENT_IDS = 50_000
 const MAX_EVENT_ID_BYTES = 16 * 1024 * 1024
 const POSITION_BYTES = 100

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest'
+import { MAX_CHANGES } from '../../server/api/batch.ts'
+import { LIFETIME_MS, MAX_KEPT, MAX_KEPT_BYTES } from '../../server/api/idempotency.ts'
+import { MAX_EVENTS } from '../../server/api/rooms/newEvents.ts'
+import { EVENT_ID_LIFETIME_MS } from '../../server/api/rooms/routes.ts'
+import { parseOptions } from '../../server/options.ts'
+import { TTL_MS } from '../../server/pusher/cache.ts'
+import { MAX_WAITING } from '../../server/room/orderedEvents.ts'
+import { MAX_ORIGIN_LENGTH } from '../../server/room/originName.ts'
+import { FIRST_DELAY_MS, MAX_DELAY_MS } from '../../server/room/refusals.ts'
+import { WEBHOOK_TIMES } from '../../server/webhooks/times.ts'
+import { README } from './readmeTable.ts'
+
+const options = parseOptions()
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+
+/** What the README says in prose, made of the numbers that the code has. */
+const SENTENCES: Readonly<Record<string, readonly string[]>> = {
+  'of the history of events': [
+    `the last ${options.eventHistoryCount} events and ${options.eventHistorySeconds / 60} minutes`,
+  ],
+  'of the grace for a broken connection': [`has ${options.leaveGraceSeconds} s to come back`],
+  'of refused addresses': [`from ${FIRST_DELAY_MS} ms to ${MAX_DELAY_MS / SECOND} s`],
+  'of origin names': [`percent-encoded, 1–${MAX_ORIGIN_LENGTH} characters`],
+  'of events over HTTP': [
+    `within ${EVENT_ID_LIFETIME_MS / MINUTE} minutes an event with this id`,
+    `A request takes up to ${MAX_EVENTS} events`,
+  ],
+  'of batches': [`A batch takes up to ${MAX_CHANGES} changes`],
+  'of Idempotency-Key': [
+    `kept for ${LIFETIME_MS / MINUTE} minutes`,
+    `the last ${MAX_KEPT.toLocaleString('en')} of them or ${MAX_KEPT_BYTES / 1024 / 1024} MiB`,
+  ],
+  'of cache channels': [`the last event of a back end for ${TTL_MS / MINUTE} minutes`],
+  'of events that wait for a hook': [`at most ${MAX_WAITING} of them`],
+  'of webhooks': [
+    `anything but a 2xx within ${WEBHOOK_TIMES.attemptMs / SECOND} s`,
+    `after ${[1, 2, 4].map((times) => (times * WEBHOOK_TIMES.firstRetryMs) / SECOND).join(', ')} … s`,
+    `at most ${WEBHOOK_TIMES.maxRetryMs / SECOND} s`,
+    `after ${WEBHOOK_TIMES.giveUpMs / MINUTE} minutes; what a restart finds has ${WEBHOOK_TIMES.giveUpMs / MINUTE} minutes`,
+    `one for ${WEBHOOK_TIMES.batchMs} ms or ${WEBHOOK_TIMES.batchEvents} events`,
+    `At most ${WEBHOOK_TIMES.maxRequests} at a time`,
+  ],
+}
+
+describe('the README has the numbers', () => {
+  test.each(Object.entries(SENTENCES))('%s', (_title, sentences) => {
+    for (const sentence of sentences) expect(README).toContain(sentence)
+  })
+})
