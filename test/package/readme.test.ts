@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -166,6 +166,9 @@ describe('every snippet of the README', () => {
           break
         case 'install':
           expect([undefined, PACKAGE.name]).toContain(command.package)
+          break
+        case 'program':
+          expect(existsSync(join(ROOT, command.path)), command.path).toBe(true)
           break
         case 'tutti': {
           const { printed, code } = await startAndStop(command.args)

@@ -36,6 +36,8 @@ export type Command =
   | { readonly type: 'install'; readonly package: string | undefined }
   /** The package's own command, with its arguments. */
   | { readonly type: 'tutti'; readonly args: readonly string[] }
+  /** A program of this repository, which a test of its own runs. */
+  | { readonly type: 'program'; readonly path: string }
 
 /**
  * The commands of a plain `sh` snippet, which newcomers type. Only these few forms are known, so that each can be
@@ -52,6 +54,9 @@ export const readCommands = (snippet: Snippet): Command[] =>
       if (program === 'npx' && args[0] === 'tutti') return { type: 'tutti', args: args.slice(1) }
       if (program === 'npm' && args[0] === 'install' && args.length <= 2) return { type: 'install', package: args[1] }
       if (program === 'npm' && args[0] === 'run' && args[1] !== undefined) return { type: 'script', name: args[1] }
+      // Which is the package's own command, and the demo.
+      if (program === 'npm' && args[0] === 'start' && args[1] === '--') return { type: 'tutti', args: args.slice(2) }
+      if (program === 'python3' && args[0] !== undefined) return { type: 'program', path: args[0] }
       if (program === 'npm' && (args[0] === 'start' || args[0] === 'test')) return { type: 'script', name: args[0] }
       throw new Error(
         `"${part}" (line ${snippet.line} on) is no command that this test knows how to check. ` +
