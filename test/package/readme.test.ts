@@ -7,7 +7,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createServer } from 'tutti/server'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { checkOf, isAnswer, readCommands, readSnippets, readSteps, type Snippet } from './snippets.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -145,7 +145,16 @@ describe('every snippet of the README', () => {
   })
 
   test('in TypeScript compiles against the package', { timeout: 60_000 }, async () => {
-    expect(await compile(of('compile'))).toBe('')
+    expect(await compile([...of('compile'), ...of('execute')])).toBe('')
+  })
+
+  test.each(of('execute'))('in TypeScript at line $line runs', async ({ line, code }) => {
+    // Inside the project, as for the compiler.
+    const file = join(newFolder(join(ROOT, 'test', 'package', '.snippets-')), `README-${line}.ts`)
+    writeFileSync(file, `${code}\nexport {}\n`)
+    const printed = vi.spyOn(console, 'log').mockReturnValue()
+    onTestFinished(() => printed.mockRestore())
+    await import(file)
   })
 
   test.each(of('run'))('in shell at line $line is answered by a server as it says', async (snippet) => {

@@ -139,6 +139,8 @@ export const isAnswer = (answer: string, expected: string): boolean => {
 export const CHECKS = {
   /** Compiled against the built package. */
   ts: 'compile',
+  /** Compiled as well, and run. */
+  'ts run': 'execute',
   /** Run by a shell, with a server at the address that the snippet names; answers are as `readSteps` reads them. */
   'sh run': 'run',
   /** Each command is one that exists. */

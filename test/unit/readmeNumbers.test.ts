@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { MAX_ROOM_NAME_BYTES } from '../../lib/protocol.ts'
 import { MAX_CHANGES } from '../../server/api/batch.ts'
 import { LIFETIME_MS, MAX_KEPT, MAX_KEPT_BYTES } from '../../server/api/idempotency.ts'
 import { MAX_EVENTS } from '../../server/api/rooms/newEvents.ts'
@@ -15,8 +17,26 @@ const options = parseOptions()
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 
+const PACKAGE = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  engines: { node: string }
+  dependencies: Record<string, string>
+  devDependencies: Record<string, string>
+}
+
+/** Of the version that the tests are run with: `^8.6.0` is 8.6, and with one part 8. */
+const versionOf = (name: string, parts = 1): string => {
+  const [, version = ''] = /(\d[\d.]*)$/.exec(PACKAGE.devDependencies[name] ?? PACKAGE.dependencies[name] ?? '') ?? []
+  return version.split('.').slice(0, parts).join('.')
+}
+
 /** What the README says in prose, made of the numbers that the code has. */
 const SENTENCES: Readonly<Record<string, readonly string[]>> = {
+  'of Node and the clients that the tests run': [
+    `with Node ${PACKAGE.engines.node.replace('>=', '')} or newer`,
+    `\`y-websocket\` ${versionOf('y-websocket-1', 2)}, ${versionOf('y-websocket-2', 2)} and ${versionOf('y-websocket', 2)} clients`,
+    `\`pusher-js\` ${versionOf('pusher-js')}, \`laravel-echo\` ${versionOf('laravel-echo')}`,
+  ],
+  'of names of rooms': [`1–${MAX_ROOM_NAME_BYTES} bytes of UTF-8`],
   'of the history of events': [
     `the last ${options.eventHistoryCount} events and ${options.eventHistorySeconds / 60} minutes`,
   ],
