@@ -1,3 +1,4 @@
+import 'fake-indexeddb/auto'
 import { execFile, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -6,8 +7,9 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { createServer } from 'tutti/server'
+import { createServer, type Server } from 'tutti/server'
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
 import { checkOf, isAnswer, readCommands, readSnippets, readSteps, type Snippet } from './snippets.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -67,6 +69,14 @@ const compile = async (all: readonly Snippet[]): Promise<string> => {
   }
 }
 
+/** The server that the README has its reader start. */
+const startServer = (): Promise<Server> => {
+  const apps = [{ id: '1', key: 'app-key', secret: 'app-secret' }]
+  return createServer({ port: 0, data: 'memory', logLevel: 'error', apps })
+}
+
+const at = ({ address: { host, port } }: Server, code: string): string => code.replaceAll(ADDRESS, `${host}:${port}`)
+
 /** Between what is printed and what else is known of a request. */
 const MARK = '\u001e'
 
@@ -75,10 +85,8 @@ const MARK = '\u001e'
  * answers, by the README's own line numbers: what it says, and what the server said.
  */
 const runShell = async (all: readonly Snippet[]): Promise<{ readme: string[]; server: string[] }> => {
-  const apps = [{ id: '1', key: 'app-key', secret: 'app-secret' }]
-  const server = await createServer({ port: 0, data: 'memory', logLevel: 'error', apps })
+  const server = await startServer()
   try {
-    const { host, port } = server.address
     const steps = all.flatMap(readSteps)
     const statuses = join(newFolder(join(tmpdir(), 'tutti-readme-')), 'statuses')
     const script = [
@@ -87,7 +95,7 @@ const runShell = async (all: readonly Snippet[]): Promise<{ readme: string[]; se
       ...steps.map(({ code }) => `${code}\nprintf '\\036%s\\036' "$(cat '${statuses}')"; : >'${statuses}'`),
     ].join('\n')
     const cwd = newFolder(join(tmpdir(), 'tutti-readme-'))
-    const { stdout } = await run('sh', ['-c', script.replaceAll(ADDRESS, `${host}:${port}`)], { cwd })
+    const { stdout } = await run('sh', ['-c', at(server, script)], { cwd })
     const printed = stdout.split(MARK)
     const readme: string[] = []
     const said: string[] = []
@@ -149,12 +157,21 @@ describe('every snippet of the README', () => {
   })
 
   test.each(of('execute'))('in TypeScript at line $line runs', async ({ line, code }) => {
+    const server = await startServer()
+    // Node has one from version 22 on.
+    vi.stubGlobal('WebSocket', WebSocket)
+    vi.spyOn(console, 'log').mockReturnValue()
+    const complaints = [vi.spyOn(console, 'warn').mockReturnValue(), vi.spyOn(console, 'error').mockReturnValue()]
+    onTestFinished(async () => {
+      await server.close()
+      vi.unstubAllGlobals()
+      vi.restoreAllMocks()
+    })
     // Inside the project, as for the compiler.
     const file = join(newFolder(join(ROOT, 'test', 'package', '.snippets-')), `README-${line}.ts`)
-    writeFileSync(file, `${code}\nexport {}\n`)
-    const printed = vi.spyOn(console, 'log').mockReturnValue()
-    onTestFinished(() => printed.mockRestore())
+    writeFileSync(file, `${at(server, code)}\nexport {}\n`)
     await import(file)
+    expect(complaints.flatMap(({ mock }) => mock.calls)).toEqual([])
   })
 
   test.each(of('run'))('in shell at line $line is answered by a server as it says', async (snippet) => {

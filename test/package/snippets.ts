@@ -139,7 +139,7 @@ export const isAnswer = (answer: string, expected: string): boolean => {
 export const CHECKS = {
   /** Compiled against the built package. */
   ts: 'compile',
-  /** Compiled as well, and run. */
+  /** Compiled as well, and run, with a server at the address that the snippet names. */
   'ts run': 'execute',
   /** Run by a shell, with a server at the address that the snippet names; answers are as `readSteps` reads them. */
   'sh run': 'run',
