@@ -33,11 +33,13 @@ import type {
   Viewed,
 } from '../contracts.ts'
 import { encodeAwareness } from '../protocol/awareness.ts'
-import { type ClientFrame, decodeClientFrames } from '../protocol/frame.ts'
+import type { ClientFrame } from '../protocol/frame.ts'
 import type { Acks } from './acks.ts'
 import { createEdits, type Edits } from './edits.ts'
 import type { EventSession, EventSessions } from './eventSession.ts'
+import { Hosted } from './hosted.ts'
 import type { HotDocuments } from './hotDocuments.ts'
+import { createInbox, type Inbox } from './inbox.ts'
 import { createIntake, type Intake } from './intake.ts'
 import { type LogPosition, RoomLog } from './log.ts'
 import { createMembers, type Members } from './members.ts'
@@ -48,12 +50,6 @@ import { personOf } from './person.ts'
 import { Presence } from './presence.ts'
 import { revisionOf } from './revision.ts'
 import { Session } from './session.ts'
-
-/** y-protocols drops an entry that was not renewed for 30 s; its clients renew their own after half of that. */
-const HOSTED_RENEWAL_MS = 15_000
-
-/** Frames of one session that may wait, for the room to load or for an earlier frame: this many message limits. */
-const QUEUE_FACTOR = 4
 
 export interface RoomLimits {
   readonly maxMessageBytes: number
@@ -123,10 +119,8 @@ export class Room {
   #waiters: Waiter[] = []
   /** Uses by the back end that keep it loaded. */
   #holds = 0
-  /** Who is shown in awareness without a session, by client id, with whom to tell that the room is closed. */
-  readonly #hosted = new Map<number, () => void>()
-  /** When the hosted were last shown, in ms of `Date.now()`. */
-  #hostedShownAt = 0
+  readonly #hosted: Hosted
+  readonly #inbox: Inbox
   #flushScheduled = false
   /** Where a session that misses frames of this loop turn has to go on; see `#relay`. */
   #turnStart: LogPosition = { seq: 0, generation: 0 }
@@ -145,6 +139,12 @@ export class Room {
         if (parts.peopleOf(name)?.enter(client, person, session.socket)) session.events?.entered(person)
       },
       hidden: (client, hasBroken) => parts.peopleOf(name)?.exit(client, hasBroken),
+    })
+    this.#hosted = new Hosted(this.#presence)
+    this.#inbox = createInbox({
+      limits: parts.limits,
+      take: (session, frame) => this.#take(session, frame),
+      failed: (session, error) => this.#failedFor(session, error),
     })
     this.#members = createMembers({
       presence: this.#presence,
@@ -165,7 +165,7 @@ export class Room {
   }
 
   get isIdle(): boolean {
-    return this.#sessions.size === 0 && this.#holds === 0 && this.#hosted.size === 0
+    return this.#sessions.size === 0 && this.#holds === 0 && this.#hosted.isEmpty
   }
 
   /** Nothing would be lost if it were forgotten now. */
@@ -183,7 +183,7 @@ export class Room {
     const session = new Session(socket, optedIn, caller)
     this.#sessions.add(session)
     this.#parts.idleChanged(this, false)
-    if (this.#state.phase === 'loading') session.queue = []
+    if (this.#state.phase === 'loading') this.#inbox.hold(session)
     if (this.#state.phase === 'closed') this.#refuse(session, this.#state.error)
     if (this.#state.phase === 'open' && !optedIn) this.#state.intake.ask(session)
     return session
@@ -191,13 +191,7 @@ export class Room {
 
   /** Takes one WebSocket message. The bytes belong to the room from now on. */
   receive(session: Session, bytes: Uint8Array): void {
-    if (session.isEnded) return
-    if (bytes.byteLength > this.#parts.limits.maxMessageBytes) {
-      this.#refuse(session, tooLarge(bytes.byteLength, this.#parts.limits.maxMessageBytes))
-      return
-    }
-    if (session.queue) this.#enqueue(session, session.queue, bytes)
-    else this.#read(session, bytes)
+    this.#inbox.receive(session, bytes)
   }
 
   /** The socket refused text, or sent something else that no frame can be. */
@@ -270,13 +264,11 @@ export class Room {
    */
   host(state: object, closed: () => void): () => void {
     if (this.#state.phase === 'closed') throw this.#state.error
-    const client = this.#presence.host(JSON.stringify(state))
-    this.#hosted.set(client, closed)
+    const hide = this.#hosted.show(state, closed)
     this.#parts.idleChanged(this, false)
     this.#scheduleFlush()
     return () => {
-      if (!this.#hosted.delete(client)) return
-      this.#presence.dismiss(client)
+      if (!hide()) return
       this.#scheduleFlush()
       if (this.isIdle) this.#becameIdle()
     }
@@ -284,10 +276,7 @@ export class Room {
 
   /** Shows the hosted again if it is time and there is someone to see them. */
   renewHosted(now: number): void {
-    if (this.#hosted.size === 0 || this.#sessions.size === 0 || now - this.#hostedShownAt < HOSTED_RENEWAL_MS) return
-    this.#hostedShownAt = now
-    this.#presence.renew(this.#hosted.keys())
-    this.#scheduleFlush()
+    if (this.#sessions.size > 0 && this.#hosted.renew(now)) this.#scheduleFlush()
   }
 
   // --- The back end ---------------------------------------------------------------------------------------------
@@ -355,9 +344,7 @@ export class Room {
     for (const session of [...this.#sessions]) this.#refuse(session, error)
     for (const waiter of this.#waiters) waiter.reject(error)
     this.#waiters = []
-    const hosted = [...this.#hosted.values()]
-    this.#hosted.clear()
-    for (const closed of hosted) closed()
+    this.#hosted.close()
   }
 
   // --- Inside ---------------------------------------------------------------------------------------------------
@@ -422,7 +409,7 @@ export class Room {
     this.#state = { phase: 'open', log, intake, outflow, edits, withDocument }
     for (const session of [...this.#sessions]) {
       if (!session.acks) intake.ask(session)
-      this.#drainQueue(session)
+      this.#inbox.release(session)
     }
   }
 
@@ -476,65 +463,6 @@ export class Room {
     return new Promise((resolve, reject) => {
       this.#waiters.push({ seq, resolve, reject })
     })
-  }
-
-  #enqueue(session: Session, queue: Uint8Array[], bytes: Uint8Array): void {
-    session.queuedBytes += bytes.byteLength
-    if (session.queuedBytes > this.#parts.limits.maxMessageBytes * QUEUE_FACTOR) {
-      this.#refuse(
-        session,
-        new TuttiError('TRY_LATER', 'More frames are waiting than the room can take in.', { hint: 'Connect again.' }),
-      )
-      return
-    }
-    queue.push(bytes)
-  }
-
-  #drainQueue(session: Session): void {
-    const { queue } = session
-    session.queue = undefined
-    session.queuedBytes = 0
-    if (!queue) return
-    for (const bytes of queue) this.receive(session, bytes)
-  }
-
-  #read(session: Session, bytes: Uint8Array): void {
-    try {
-      const frames = decodeClientFrames(bytes)
-      this.#takeFrames(session, frames)
-    } catch (error) {
-      this.#failedFor(session, error)
-    }
-  }
-
-  #takeFrames(session: Session, frames: readonly ClientFrame[]): void {
-    for (let i = 0; i < frames.length && !session.isEnded; i++) {
-      const busy = this.#take(session, frames[i]!)
-      if (!busy) continue
-      const rest = frames.slice(i + 1)
-      session.queue = []
-      busy.then(
-        () => {
-          if (session.isEnded) return
-          const { queue } = session
-          session.queue = undefined
-          session.queuedBytes = 0
-          this.#goOn(session, rest, queue ?? [])
-        },
-        (error: unknown) => this.#failedFor(session, error),
-      )
-      return
-    }
-  }
-
-  /** After a frame that took its time: the rest of its message, then what came meanwhile. */
-  #goOn(session: Session, rest: readonly ClientFrame[], queue: readonly Uint8Array[]): void {
-    try {
-      this.#takeFrames(session, rest)
-    } catch (error) {
-      this.#failedFor(session, error)
-    }
-    for (const bytes of queue) this.receive(session, bytes)
   }
 
   #take(session: Session, frame: ClientFrame): Promise<void> | undefined {
@@ -719,11 +647,6 @@ export class Room {
 }
 
 const sourceOf = ({ caller }: Session): ChangeSource => ({ from: 'peer', caller })
-
-const tooLarge = (bytes: number, limit: number): TuttiError =>
-  new TuttiError('TOO_LARGE', `A message of ${bytes} bytes came; the limit is ${limit}.`, {
-    hint: 'Send smaller updates, or raise maxMessageBytes on the server.',
-  })
 
 const notOptedIn = (type: string): TuttiError =>
   new TuttiError('PROTOCOL', `A ${type} frame came from a client that did not opt in.`, {
