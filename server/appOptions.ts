@@ -1,7 +1,15 @@
 /** Apps as they are written in options, in a file or on a command line: checked, with defaults. */
 import { TuttiError } from '../lib/errors.ts'
 import { roomNameProblem } from '../lib/protocol.ts'
-import { APP_LIMITS, type App, type AppLimits, WEBHOOK_EVENTS, type Webhook, type WebhookEvent } from './apps.ts'
+import {
+  APP_LIMITS,
+  type App,
+  type AppLimits,
+  isGuarded,
+  WEBHOOK_EVENTS,
+  type Webhook,
+  type WebhookEvent,
+} from './apps.ts'
 import { nearNames } from './nearNames.ts'
 
 export interface WebhookOptions {
@@ -22,7 +30,10 @@ export interface AppOptions {
   readonly secret?: string
   /** Instead of `secret`: one, or two while they are changed. The first signs, each is accepted. */
   readonly secrets?: readonly string[]
-  /** Channel `x` of the app is room `<prefix>x`. Default none for the first app, `<id>/` for any other. */
+  /**
+   * Channel `x` of the app is room `<prefix>x`. Empty, or ending in `/`: names of channels have none, so that no channel
+   * of one app is the room of another's. Default none for the first app, `<id>/` for any other.
+   */
   readonly prefix?: string
   /** Whether clients may send events to each other. Default true. */
   readonly clientEvents?: boolean
@@ -44,11 +55,14 @@ const MAX_LIMIT = 1_000_000_000
 const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const fail = (where: string, problem: string, expected: string, path: readonly (string | number)[]): never => {
-  throw new TuttiError('INVALID_OPTION', `${where} ${problem}; expected ${expected}.`, {
-    path,
-    hint: 'An app is { id, key, secret }; the README lists what else it may have.',
-  })
+const fail = (
+  where: string,
+  problem: string,
+  expected: string,
+  path: readonly (string | number)[],
+  hint = 'An app is { id, key, secret }; the README lists what else it may have.',
+): never => {
+  throw new TuttiError('INVALID_OPTION', `${where} ${problem}; expected ${expected}.`, { path, hint })
 }
 
 // A secret may stand where something else should: no value of an app is ever shown but the names of its fields.
@@ -132,6 +146,20 @@ export const APP_FIELDS = [
   'webhooks',
 ]
 
+/** The longest name of a channel, by the protocol. */
+const LONGEST_CHANNEL = 'x'.repeat(APP_LIMITS.maxChannelNameLength)
+
+/** Says what is wrong with a prefix, if anything is. */
+const prefixProblem = (prefix: unknown): string | undefined => {
+  if (typeof prefix !== 'string') return `is of type ${typeof prefix}`
+  // Else a channel of another app, whose prefix this one begins with, could be called as a room of this one.
+  if (prefix !== '' && !prefix.endsWith('/')) return 'does not end in /'
+  if (roomNameProblem(`${prefix}x`) !== undefined)
+    return `can't begin the name of a room: ${roomNameProblem(`${prefix}x`)}`
+  if (roomNameProblem(`${prefix}${LONGEST_CHANNEL}`) === undefined) return undefined
+  return `leaves no room for a channel's name of ${LONGEST_CHANNEL.length} characters`
+}
+
 const parseApp = (value: unknown, index: number, givenAs: string): App => {
   const path = ['apps', index]
   if (!isFields(value)) return fail(`App ${index} of ${givenAs}`, 'is no object', '{ id, key, secret }', path)
@@ -148,13 +176,10 @@ const parseApp = (value: unknown, index: number, givenAs: string): App => {
     return fail(`key of ${where}`, 'is none', 'a text of 1 to 64 letters, digits, _ or -', [...path, 'key'])
   }
   const { prefix = index === 0 ? '' : `${id}/` } = value
-  // Whatever follows a prefix in the name of a room is the name of a channel, such as x.
-  const problem = typeof prefix === 'string' ? roomNameProblem(`${prefix}x`) : 'it is no text'
+  const problem = prefixProblem(prefix)
   if (typeof prefix !== 'string' || problem !== undefined) {
-    return fail(`prefix of ${where}`, `can't begin the name of a room (${problem})`, 'such as shop/', [
-      ...path,
-      'prefix',
-    ])
+    const hint = 'End it with /, as in shop/, or leave it out.'
+    return fail(`prefix of ${where}`, `${problem}`, 'an empty text, or one like shop/', [...path, 'prefix'], hint)
   }
   if (!Array.isArray(webhooks)) return fail(`webhooks of ${where}`, 'are no array', 'an array', [...path, 'webhooks'])
   return {
@@ -172,6 +197,17 @@ const parseApp = (value: unknown, index: number, givenAs: string): App => {
   }
 }
 
+/** No app has its channels among rooms that need the signature of another. */
+const checkReach = (apps: readonly App[], givenAs: string): void => {
+  for (const [index, { id, prefix }] of apps.entries()) {
+    const other = apps.find((app) => app.prefix !== prefix && isGuarded(app, prefix))
+    if (!other) continue
+    const problem = `makes rooms that need the signature of app ${other.id}`
+    const hint = 'Choose one that does not begin with private-, presence- or #.'
+    fail(`prefix of app ${id} of ${givenAs}`, problem, 'rooms of its own', ['apps', index, 'prefix'], hint)
+  }
+}
+
 /**
  * @param givenAs names the option, flag or file in messages
  * @throws TuttiError `INVALID_OPTION` naming the app and its field, never a secret
@@ -179,13 +215,17 @@ const parseApp = (value: unknown, index: number, givenAs: string): App => {
 export const parseApps = (value: unknown, givenAs: string): readonly App[] => {
   if (!Array.isArray(value)) return fail(givenAs, 'is no array', 'an array of apps', ['apps'])
   const apps = value.map((app: unknown, index) => parseApp(app, index, givenAs))
-  for (const field of ['id', 'key'] as const) {
+  for (const field of ['id', 'key', 'prefix'] as const) {
     const seen = new Set<string>()
     for (const app of apps) {
-      if (seen.has(app[field])) fail(givenAs, `has two apps with the ${field} "${app[field]}"`, 'one each', ['apps'])
+      const hint = `Give each app a ${field} of its own.`
+      if (seen.has(app[field])) {
+        fail(givenAs, `has two apps with the ${field} "${app[field]}"`, 'one each', ['apps'], hint)
+      }
       seen.add(app[field])
     }
   }
+  checkReach(apps, givenAs)
   return apps
 }
 

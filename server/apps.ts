@@ -53,7 +53,7 @@ export interface App {
   readonly key: string
   /** One, or two while a key is rotated: the first signs, each is accepted. */
   readonly secrets: readonly [string, ...string[]]
-  /** Channel `x` of the app is the room `<prefix>x`. */
+  /** Channel `x` of the app is the room `<prefix>x`. Empty or ends in `/`, unlike that of any other app. */
   readonly prefix: string
   readonly clientEvents: boolean
   readonly subscriptionCount: boolean
@@ -76,6 +76,10 @@ export interface Apps {
 
 const GUARDED = /^(private-|presence-|#)/
 
+/** Whether a room, or rooms that begin like this, are the app's and need its signature. */
+export const isGuarded = ({ prefix }: Pick<App, 'prefix'>, room: string): boolean =>
+  room.startsWith(prefix) && GUARDED.test(room.slice(prefix.length))
+
 export const createApps = (all: readonly App[]): Apps => {
   const byId = new Map(all.map((app) => [app.id, app]))
   const byKey = new Map(all.map((app) => [app.key, app]))
@@ -83,6 +87,6 @@ export const createApps = (all: readonly App[]): Apps => {
     all,
     byId: (id) => byId.get(id),
     byKey: (key) => byKey.get(key),
-    guardOf: (room) => all.find(({ prefix }) => room.startsWith(prefix) && GUARDED.test(room.slice(prefix.length))),
+    guardOf: (room) => all.find((app) => isGuarded(app, room)),
   }
 }

@@ -1,6 +1,6 @@
 /** Who may subscribe to a channel, and who they are there. */
 import { TuttiError } from '../../lib/errors.ts'
-import type { App, Apps } from '../apps.ts'
+import type { App } from '../apps.ts'
 import { checkChannelAuth } from '../protocol/pusherAuth.ts'
 import type { PusherMember, SubscribeRequest } from '../protocol/pusherMessage.ts'
 import { channelNameProblem, kindOf, USER_CHANNEL_PREFIX } from '../protocol/pusherName.ts'
@@ -41,15 +41,4 @@ export const authorize = (
   }
   if (isPrivate) checkChannelAuth(app, socketId, channel, channelData, auth)
   return isPresence ? memberOf(app, channelData, user) : undefined
-}
-
-/**
- * Checks that a channel's room does not need the signature of another app: where prefixes are chosen badly, `a-private-b`
- * of one app, which needs none, may be the very room of the channel `private-b` of another.
- * @throws TuttiError `FORBIDDEN`
- */
-export const checkOwner = (apps: Pick<Apps, 'guardOf'>, { prefix }: App, room: string): void => {
-  const guard = apps.guardOf(room)
-  if (guard === undefined || guard.prefix === prefix) return
-  throw new TuttiError('FORBIDDEN', 'This channel belongs to another app.', { hint: 'Choose another name.' })
 }

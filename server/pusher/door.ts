@@ -20,7 +20,7 @@ import { createSubscriptionCounts } from './subscriptionCounts.ts'
 import { Users, userRoomOf } from './users.ts'
 
 export interface PusherDoorParts {
-  readonly apps: Pick<Apps, 'all' | 'byKey' | 'guardOf'>
+  readonly apps: Pick<Apps, 'all' | 'byKey'>
   readonly channels: Pick<Channels, 'open' | 'find' | 'trigger' | 'observe'>
   readonly rooms: HostingRooms
   readonly publisher: Publisher
@@ -111,7 +111,6 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
     )
     const door = doorOf({
       app,
-      apps,
       audience,
       users,
       channels,

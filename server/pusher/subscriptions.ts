@@ -1,6 +1,6 @@
 /** The subscriptions of one connection: asked for, let in or refused, ended. */
 import { TuttiError } from '../../lib/errors.ts'
-import type { App, Apps } from '../apps.ts'
+import type { App } from '../apps.ts'
 import type { Logger, Socket } from '../contracts.ts'
 import type { PusherMember, SubscribeRequest } from '../protocol/pusherMessage.ts'
 import { kindOf } from '../protocol/pusherName.ts'
@@ -9,7 +9,7 @@ import type { Audience } from '../room/channel.ts'
 import type { Channels } from '../room/channels.ts'
 import type { ConnectionHooks } from '../room/connectionHooks.ts'
 import { userAudience } from './audience.ts'
-import { authorize, checkOwner } from './authorize.ts'
+import { authorize } from './authorize.ts'
 import { type HostingRooms, showInAwareness } from './awarenessEntry.ts'
 import type { EventCache } from './cache.ts'
 import type { Recoveries } from './recoveries.ts'
@@ -22,7 +22,6 @@ const HIGH_WATER_BYTES = 256 * 1024
 
 export interface SubscriptionsParts {
   readonly app: App
-  readonly apps: Pick<Apps, 'guardOf'>
   readonly audience: Audience
   readonly channels: Pick<Channels, 'open' | 'trigger'>
   readonly rooms: HostingRooms
@@ -76,7 +75,6 @@ export class Subscriptions {
       const { socket, user, hooks } = this.#by
       const member = authorize(this.#parts.app, socket.id, request, user)
       const room = this.roomOf(channel)
-      checkOwner(this.#parts.apps, this.#parts.app, room)
       this.#checkCount()
       const person = member ?? (user && { id: user.id, info: user.info })
       const admitted = kindOf(channel).isUser ? undefined : hooks?.join(room, false, person)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { TuttiError } from '../../lib/errors.ts'
-import { APP_LIMITS, WEBHOOK_EVENTS } from '../../server/apps.ts'
+import { APP_LIMITS, createApps, WEBHOOK_EVENTS } from '../../server/apps.ts'
 import { commandFrom, type Options, parseOptions } from '../../server/options.ts'
 
 const refusal = (run: () => unknown): TuttiError => {
@@ -45,6 +45,18 @@ describe('apps', () => {
     expect(apps[1]?.limits).toEqual({ ...APP_LIMITS, maxPresenceMembers: 500 })
   })
 
+  it('may have a prefix within that of another: each guards its own rooms', () => {
+    const apps = createApps(
+      appsOf([
+        { id: '1', key: 'k1', secret: 's', prefix: 'a/' },
+        { id: '2', key: 'k2', secret: 's', prefix: 'a/b/' },
+        { id: '3', key: 'k3', secret: 's', prefix: `${'p'.repeat(90)}/` },
+      ]),
+    )
+    const rooms = ['a/private-x', 'a/b/private-x', 'a/b/#server-to-user-1', 'a/c/private-x', 'a/b', 'private-x']
+    expect(rooms.map((room) => apps.guardOf(room)?.id)).toEqual(['1', '2', '2', undefined, undefined, undefined])
+  })
+
   it('that were parsed once can be given again', () => {
     const apps = appsOf([{ id: '1', key: 'k', secret: 's', webhooks: [{ url: 'https://example.org/hook' }] }])
     expect(appsOf(apps)).toEqual(apps)
@@ -79,7 +91,31 @@ describe('apps', () => {
     [[{ ...app, clientEvents: 'yes' }], /clientEvents of app 1.* is a string/],
     [[{ ...app, limits: { maxEventByte: 1 } }], /Did you mean maxEventBytes/],
     [[{ ...app, limits: { maxEventBytes: -1 } }], /maxEventBytes of app 1/],
-    [[{ ...app, prefix: '/' }], /prefix of app 1/],
+    [[{ ...app, prefix: 5 }], /prefix of app 1 .* is of type number; expected an empty text, or one like shop/],
+    [[{ ...app, prefix: 'shop-' }], /prefix of app 1 .* does not end in \/; expected an empty text, or one like shop/],
+    [[{ ...app, prefix: '/' }], /prefix of app 1 .* can't begin the name of a room: it has an empty segment/],
+    [[{ ...app, prefix: 'a//' }], /prefix of app 1 .* an empty segment/],
+    [[{ ...app, prefix: '../' }], /prefix of app 1 .* the segment "\.\."/],
+    [[{ ...app, prefix: `${'p'.repeat(91)}/` }], /prefix of app 1 .* leaves no room for a channel's name of 164/],
+    [[app, { ...app, id: '2', key: 'k2', prefix: '' }], /two apps with the prefix ""; expected one each/],
+    [
+      [
+        { ...app, prefix: '2/' },
+        { ...app, id: '2', key: 'k2' },
+      ],
+      /two apps with the prefix "2\/"/,
+    ],
+    [
+      [app, { ...app, id: '2', key: 'k2', prefix: 'private-shop/' }],
+      /prefix of app 2 .* makes rooms that need the signature of app 1/,
+    ],
+    [
+      [
+        { ...app, prefix: 'a/#x/' },
+        { ...app, id: '2', key: 'k2', prefix: 'a/' },
+      ],
+      /prefix of app 1 .* the signature of app 2/,
+    ],
     [[{ ...app, webhooks: [{ url: 'ftp://x' }] }], /url of webhook 0 of app 1/],
     [[{ ...app, webhooks: [{ url: 'http://x', events: ['x'] }] }], /events of webhook 0/],
     [[app, { ...app, key: 'other' }], /two apps with the id "1"/],

@@ -4,6 +4,7 @@ import { WebSocket } from 'ws'
 import type { CreateServerOptions } from '../../server/index.ts'
 import { until } from '../e2e/until.ts'
 import { APP, PusherClient, signed } from './pusherClient.ts'
+import { sendSigned } from './pusherHttpClient.ts'
 import { startServer } from './testServer.ts'
 
 const start = (options: CreateServerOptions = {}) => startServer({ apps: [APP], ...options })
@@ -253,17 +254,17 @@ describe('subscribing', () => {
   })
 })
 
-test('no name of one app is a way around the signature of another', async () => {
-  const second = { id: '2', key: 'second', secret: 'other', prefix: 'shop-' }
-  const { url } = await start({ apps: [APP, second] })
+test('no name of one app reaches a room of another, by any door of Pusher', async () => {
+  const second = { id: '2', key: 'second', secret: 'other', prefix: 'shop/' }
+  const { url, server } = await start({ apps: [APP, second] })
   const client = await PusherClient.connect(url)
-  client.subscribing('shop-private-a')
-  expect((await client.find('pusher:subscription_error')).data).toEqual({
-    type: 'AuthError',
-    error: 'This channel belongs to another app. Choose another name.',
-    status: 403,
-  })
-  await client.subscribe('shop-a')
+  client.subscribing('shop/a')
+  expect((await client.find('pusher:subscription_error')).data).toMatchObject({ type: 'InvalidChannel' })
+  for (const channel of ['shop/private-a', 'shop/a']) {
+    const body = JSON.stringify({ name: 'x', channel, data: '' })
+    const { status, text } = await sendSigned(server, APP, { path: '/apps/1/events', body })
+    expect([status, text]).toEqual([400, expect.stringContaining('is no name of a channel')])
+  }
 })
 
 describe('client events', () => {
