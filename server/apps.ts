@@ -72,6 +72,8 @@ export interface Apps {
    * with `#`, which is kept for what a server sends to one user. Such a room is closed to the other doors.
    */
   guardOf(room: string): App | undefined
+  /** The app that a room belongs to by its name: that with the longest prefix of those it begins with. */
+  ownerOf(room: string): App | undefined
 }
 
 const GUARDED = /^(private-|presence-|#)/
@@ -83,10 +85,12 @@ export const isGuarded = ({ prefix }: Pick<App, 'prefix'>, room: string): boolea
 export const createApps = (all: readonly App[]): Apps => {
   const byId = new Map(all.map((app) => [app.id, app]))
   const byKey = new Map(all.map((app) => [app.key, app]))
+  const byPrefix = [...all].sort((a, b) => b.prefix.length - a.prefix.length)
   return {
     all,
     byId: (id) => byId.get(id),
     byKey: (key) => byKey.get(key),
     guardOf: (room) => all.find((app) => isGuarded(app, room)),
+    ownerOf: (room) => byPrefix.find(({ prefix }) => room.startsWith(prefix)),
   }
 }

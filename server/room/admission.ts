@@ -13,7 +13,7 @@ import type { HookCalls } from './hookCalls.ts'
 import type { HookedConnections } from './hookedConnections.ts'
 
 export interface AdmissionParts {
-  readonly apps: Pick<Apps, 'all' | 'guardOf'>
+  readonly apps: Pick<Apps, 'all' | 'guardOf' | 'ownerOf'>
   /** Rooms that need a signature are as open as all others. */
   readonly isOpen: boolean
   /** `undefined`: the server has no hooks. */
@@ -35,18 +35,17 @@ export const createAdmission = ({ apps, isOpen, calls, hooked }: AdmissionParts)
   const hasHook = calls?.hooks.join !== undefined || calls?.hooks.leave !== undefined
   if (!hasHook && (isOpen || apps.all.length === 0)) return undefined
 
-  /** A back end of the app that guards the room, or of one that the room belongs to by its name. */
-  const isBackEnd = (room: string, guard: App | undefined, caller: Caller): boolean => {
+  /** A back end of the app that the room belongs to. */
+  const isBackEnd = (room: string, caller: Caller): boolean => {
     const secret = BEARER.exec(caller.header('authorization'))?.[1]
-    if (secret === undefined) return false
-    if (guard) return shows(secret, guard)
-    return apps.all.some((app) => room.startsWith(app.prefix) && shows(secret, app))
+    const owner = secret === undefined ? undefined : apps.ownerOf(room)
+    return secret !== undefined && owner !== undefined && shows(secret, owner)
   }
 
   return {
     admit: (room, caller) => {
       const guard = apps.guardOf(room)
-      if (isBackEnd(room, guard, caller)) return undefined
+      if (isBackEnd(room, caller)) return undefined
       const isGuarded = guard !== undefined && !isOpen
       if (!calls) {
         if (isGuarded) throw notLetIn(room)
