@@ -6,6 +6,7 @@ import {
   type App,
   type AppLimits,
   isGuarded,
+  MAX_LIMIT,
   WEBHOOK_EVENTS,
   type Webhook,
   type WebhookEvent,
@@ -35,6 +36,11 @@ export interface AppOptions {
    * of one app is the room of another's. Default none for the first app, `<id>/` for any other.
    */
   readonly prefix?: string
+  /**
+   * `false`: its clients are refused with 4003, its back end with 403, and its webhooks are silent; its `private-` and
+   * `presence-` rooms stay closed. Default true.
+   */
+  readonly enabled?: boolean
   /** Whether clients may send events to each other. Default true. */
   readonly clientEvents?: boolean
   /** Whether subscribers are told how many they are. Default false. */
@@ -50,7 +56,6 @@ type Fields = Readonly<Record<string, unknown>>
 
 const TOKEN = /^[A-Za-z0-9_-]{1,64}$/
 const SECRET = /^[!-9;-~]{1,256}$/
-const MAX_LIMIT = 1_000_000_000
 
 const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -139,6 +144,7 @@ export const APP_FIELDS = [
   'secret',
   'secrets',
   'prefix',
+  'enabled',
   'clientEvents',
   'subscriptionCount',
   'watchlist',
@@ -187,6 +193,7 @@ const parseApp = (value: unknown, index: number, givenAs: string): App => {
     key,
     secrets: parseSecrets(value, where, path),
     prefix,
+    enabled: flagOf(value, 'enabled', true, where, path),
     clientEvents: flagOf(value, 'clientEvents', true, where, path),
     subscriptionCount: flagOf(value, 'subscriptionCount', false, where, path),
     watchlist: flagOf(value, 'watchlist', false, where, path),

@@ -1,5 +1,8 @@
 /** Apps: who may use the Pusher doors, and how. An app is a key and its secrets; its channels are rooms. */
 
+/** The largest number that a limit may be: more than a server could reach. */
+export const MAX_LIMIT = 1_000_000_000
+
 /** What Pusher documents as its limits; each can be raised. */
 export const APP_LIMITS = {
   /** Characters of a channel's name. */
@@ -22,6 +25,8 @@ export const APP_LIMITS = {
   maxClientEventsPerSecond: 10,
   /** User ids that one user may watch. */
   maxWatchlist: 100,
+  /** Connections of clients at a time; none by default but the server's own. */
+  maxConnections: MAX_LIMIT,
 } as const
 
 export type AppLimits = { readonly [K in keyof typeof APP_LIMITS]: number }
@@ -55,6 +60,8 @@ export interface App {
   readonly secrets: readonly [string, ...string[]]
   /** Channel `x` of the app is the room `<prefix>x`. Empty or ends in `/`, unlike that of any other app. */
   readonly prefix: string
+  /** While it is not, its clients and its back end are refused and its webhooks silent; its rooms stay guarded. */
+  readonly enabled: boolean
   readonly clientEvents: boolean
   readonly subscriptionCount: boolean
   readonly watchlist: boolean

@@ -99,9 +99,10 @@ const startWebhooks = async (
   given: Journal | undefined,
   isInMemory: boolean,
 ) => {
-  if (apps.all.every(({ webhooks }) => webhooks.length === 0)) return undefined
+  const telling = apps.all.filter(({ enabled, webhooks }) => enabled && webhooks.length > 0)
+  if (telling.length === 0) return undefined
   const journal = given ?? (isInMemory ? createMemoryJournal() : await openLmdbJournal(join(options.data, 'webhooks')))
-  return openWebhooks({ apps: apps.all, journal, log, limits: options })
+  return openWebhooks({ apps: telling, journal, log, limits: options })
 }
 
 /** The demo as `npm run build` made it, beside this file in the package. */

@@ -1,7 +1,7 @@
 /** One Pusher client: what it asks for, and what it is told. Bad input is answered with the reason; nothing else ends. */
 import { TuttiError } from '../../lib/errors.ts'
 import type { Connection, Socket } from '../contracts.ts'
-import { hasBroken } from '../protocol/closeCode.ts'
+import { hasBroken, PUSHER_CLOSE, PUSHER_ERROR } from '../protocol/closeCode.ts'
 import { checkUserAuth } from '../protocol/pusherAuth.ts'
 import {
   type ClientEventRequest,
@@ -16,7 +16,7 @@ import { type PusherUser, readUserData } from '../protocol/pusherUser.ts'
 import type { ConnectionHooks } from '../room/connectionHooks.ts'
 import { TokenBucket } from '../room/tokenBucket.ts'
 import { checkClientEvent } from './clientEvent.ts'
-import { CLIENT_EVENT_RATE, CLOSE, refusalFrame, WATCHLIST_LIMIT } from './refusal.ts'
+import { refusalFrame } from './refusal.ts'
 import { type Subscriber, Subscriptions, type SubscriptionsParts } from './subscriptions.ts'
 import type { UserConnection, Users } from './users.ts'
 
@@ -176,7 +176,7 @@ export class PusherConnection implements Connection, UserConnection, Subscriber 
       }
     } catch (error) {
       if (!(error instanceof TuttiError)) throw error
-      this.send(refusalFrame(error, CLOSE.unauthorised))
+      this.send(refusalFrame(error, PUSHER_CLOSE.unauthorised))
       return
     }
     this.send(signinSuccessFrame(userData))
@@ -198,7 +198,7 @@ export class PusherConnection implements Connection, UserConnection, Subscriber 
       `The watchlist has ${watchlist.length} users; at most ${maxWatchlist} are watched.`,
       { hint: 'Nobody is watched now: sign in with a shorter list.' },
     )
-    this.send(refusalFrame(error, WATCHLIST_LIMIT))
+    this.send(refusalFrame(error, PUSHER_ERROR.watchlist))
   }
 
   #trigger(request: ClientEventRequest): void {
@@ -213,7 +213,7 @@ export class PusherConnection implements Connection, UserConnection, Subscriber 
         `The client event was not sent: there were more than ${maxClientEventsPerSecond} in a second.`,
         { hint: 'Send fewer, or raise maxClientEventsPerSecond of the app.' },
       )
-      this.send(refusalFrame(error, CLIENT_EVENT_RATE))
+      this.send(refusalFrame(error, PUSHER_ERROR.clientEventRate))
       return
     }
     const userId = subscription?.member?.id

@@ -2,6 +2,7 @@
 import { TuttiError } from '../../lib/errors.ts'
 import type { App, Apps } from '../apps.ts'
 import type { Connection, Door, Handshake, Logger, Publisher, Socket } from '../contracts.ts'
+import { PUSHER_CLOSE } from '../protocol/closeCode.ts'
 import { kindOf } from '../protocol/pusherName.ts'
 import { callerOf } from '../room/caller.ts'
 import type { Audience, ChannelObserver } from '../room/channel.ts'
@@ -13,9 +14,9 @@ import type { HostingRooms } from './awarenessEntry.ts'
 import { EventCache } from './cache.ts'
 import { PusherConnection, type PusherConnectionParts } from './connection.ts'
 import type { PusherDoor, PusherNews } from './contracts.ts'
-import { type HandshakeProblem, keyOf, pathProblem, protocolProblem, tellsProtocol } from './handshake.ts'
+import { appProblem, type HandshakeProblem, keyOf, pathProblem, protocolProblem, tellsProtocol } from './handshake.ts'
 import { Recoveries } from './recoveries.ts'
-import { CLOSE, closeCodeOf } from './refusal.ts'
+import { closeCodeOf } from './refusal.ts'
 import { createSubscriptionCounts } from './subscriptionCounts.ts'
 import { Users, userRoomOf } from './users.ts'
 
@@ -76,11 +77,19 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
       error instanceof TuttiError ? error : new TuttiError('INTERNAL', 'The server failed on this connection.'),
     )
   }
-  const goingAway = { code: CLOSE.goingAway, reason: 'The server is stopping.' }
+  const goingAway = { code: PUSHER_CLOSE.goingAway, reason: 'The server is stopping.' }
 
-  const doorOf = (connectionParts: PusherConnectionParts): Door => {
+  const doorOf = (connectionParts: Omit<PusherConnectionParts, 'closed'>): Door => {
+    const { app } = connectionParts
+    let connectionsOfApp = 0
+    const closed = ({ socket }: PusherConnection): void => {
+      connections.delete(socket.id)
+      connectionsOfApp--
+    }
+    const allParts: PusherConnectionParts = { ...connectionParts, closed }
+
     const open = (socket: Socket, handshake: Handshake): Connection => {
-      const problem = protocolProblem(handshake.query)
+      const problem = protocolProblem(handshake.query) ?? appProblem(app, connectionsOfApp)
       if (problem) return closeSoon(socket, problem)
       const hooks = hooked?.open(callerOf('pusher', handshake, socket))
       return enter({
@@ -89,7 +98,11 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
         maxBytes: connectionParts.limits.maxFrameBytes,
         ask: () => hooks?.connect(),
         open: () => {
-          const connection = new PusherConnection(connectionParts, socket, hooks)
+          // Others may have come while a hook was being asked.
+          const late = appProblem(app, connectionsOfApp)
+          if (late) return closeSoon(socket, late)
+          const connection = new PusherConnection(allParts, socket, hooks)
+          connectionsOfApp++
           connections.set(socket.id, connection)
           return connection
         },
@@ -122,7 +135,6 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
       cacheMissed: (channel) => {
         for (const observing of news) observing.cacheMiss?.(app, channel)
       },
-      closed: ({ socket }) => connections.delete(socket.id),
     })
     return { app, audience, users, door }
   }
@@ -178,7 +190,11 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
     users: {
       idsOf: (app) => partsOf(app).users.ids(),
       terminate: (app, userId) =>
-        partsOf(app).users.terminate(userId, CLOSE.unauthorised, 'The application ended the connections of this user.'),
+        partsOf(app).users.terminate(
+          userId,
+          PUSHER_CLOSE.unauthorised,
+          'The application ended the connections of this user.',
+        ),
       sendToUser: (app, userId, { event, body }) =>
         channels.trigger(userRoomOf(app, userId), { event, body, from: 'server' }),
     },

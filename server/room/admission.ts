@@ -39,7 +39,7 @@ export const createAdmission = ({ apps, isOpen, calls, hooked }: AdmissionParts)
   const isBackEnd = (room: string, caller: Caller): boolean => {
     const secret = BEARER.exec(caller.header('authorization'))?.[1]
     const owner = secret === undefined ? undefined : apps.ownerOf(room)
-    return secret !== undefined && owner !== undefined && shows(secret, owner)
+    return secret !== undefined && owner?.enabled === true && shows(secret, owner)
   }
 
   return {

@@ -13,6 +13,7 @@ const app = (id: string, prefix: string, ...secrets: [string, ...string[]]): App
   key: `key${id}`,
   secrets,
   prefix,
+  enabled: true,
   clientEvents: true,
   subscriptionCount: false,
   watchlist: false,

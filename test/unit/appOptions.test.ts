@@ -35,6 +35,7 @@ describe('apps', () => {
       key: 'k1',
       secrets: ['s1'],
       prefix: '',
+      enabled: true,
       clientEvents: true,
       subscriptionCount: false,
       watchlist: false,

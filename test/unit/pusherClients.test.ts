@@ -1,17 +1,14 @@
 /** Unmodified clients against the Pusher door: pusher-js 8 in Node, alone and under laravel-echo 2. */
 import Echo from 'laravel-echo'
-import PusherServer from 'pusher'
-import PusherJs from 'pusher-js'
+import type PusherServer from 'pusher'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type CreateServerOptions, createServer, type Server } from '../../server/index.ts'
 import { until } from '../e2e/until.ts'
 import { APP } from './pusherClient.ts'
+import { sdkOf } from './pusherHttpClient.ts'
+import { type PusherChannel as Channel, connectPusher, optionsFor, Pusher, subscribed, type User } from './pusherJs.ts'
 import { recorded } from './pusherRecorder.ts'
 import { startServer } from './testServer.ts'
-
-// CommonJS: its types tell of a default export, in Node the module itself is the constructor.
-const Pusher = PusherJs as unknown as typeof PusherJs.default
-type Pusher = InstanceType<typeof Pusher>
 
 const ends: (() => unknown)[] = []
 afterEach(async () => {
@@ -25,76 +22,15 @@ beforeAll(() => {
 const MASTER_KEY = Buffer.alloc(32, 7).toString('base64')
 
 /** What an application does at its own back end. */
-const backEndOf = (server: Server): PusherServer =>
-  new PusherServer({
-    appId: APP.id,
-    key: APP.key,
-    secret: APP.secret,
-    host: server.address.host,
-    port: String(server.address.port),
-    useTLS: false,
-    encryptionMasterKeyBase64: MASTER_KEY,
-  })
-
-interface User {
-  readonly id: string
-  readonly info?: Record<string, unknown>
-  readonly watchlist?: string[]
-}
-
-/** pusher-js with the authorization that an application would have behind two addresses. */
-const optionsFor = (port: number, backEnd: PusherServer, user: User) => ({
-  cluster: '',
-  wsHost: '127.0.0.1',
-  wsPort: port,
-  wssPort: port,
-  forceTLS: false,
-  enabledTransports: ['ws' as const],
-  channelAuthorization: {
-    customHandler: (
-      { socketId, channelName }: { socketId: string; channelName: string },
-      callback: (error: null, auth: { auth: string }) => void,
-    ) => {
-      const isPresence = channelName.startsWith('presence-')
-      const told = user.info === undefined ? {} : { user_info: user.info }
-      callback(
-        null,
-        isPresence
-          ? backEnd.authorizeChannel(socketId, channelName, { user_id: user.id, ...told })
-          : backEnd.authorizeChannel(socketId, channelName),
-      )
-    },
-  },
-  userAuthentication: {
-    customHandler: (
-      { socketId }: { socketId: string },
-      callback: (error: null, auth: { auth: string; user_data: string }) => void,
-    ) => {
-      const { id, watchlist } = user
-      callback(null, backEnd.authenticateUser(socketId, { id, ...(watchlist ? { watchlist } : {}) }))
-    },
-  },
-})
+const backEndOf = (server: Server): PusherServer => sdkOf(server, APP, { encryptionMasterKeyBase64: MASTER_KEY })
 
 const start = async (options: CreateServerOptions = {}) => {
   const { server, url } = await startServer({ apps: [APP], ...options })
   const proxy = await recorded(url)
   const backEnd = backEndOf(server)
-  const connect = (user: User = { id: 'ada' }, key: string = APP.key): Pusher => {
-    // The types know only the handlers' exact shapes; these are what the documentation shows.
-    const pusher = new Pusher(key, optionsFor(proxy.port, backEnd, user) as never)
-    ends.push(() => pusher.disconnect())
-    return pusher
-  }
+  const connect = (user: User = { id: 'ada' }, key: string = APP.key): Pusher =>
+    connectPusher(key, proxy.port, backEnd, user)
   return { server, proxy, backEnd, connect }
-}
-
-type Channel = ReturnType<Pusher['subscribe']>
-
-const subscribed = async (pusher: Pusher, name: string): Promise<Channel> => {
-  const channel = pusher.subscribe(name)
-  await until(`the subscription of ${name}`, () => channel.subscribed)
-  return channel
 }
 
 /** What a channel's listeners are called with, in order. */
@@ -277,11 +213,8 @@ describe('refusals', () => {
     const clients = 2000
     const attempts = new Array<number>(clients).fill(0)
     const pushers: Pusher[] = []
-    ends.push(() => {
-      for (const pusher of pushers) pusher.disconnect()
-    })
     for (let i = 0; i < clients; i++) {
-      const pusher = new Pusher(APP.key, optionsFor(port, backEndOf(server), { id: String(i) }) as never)
+      const pusher = connectPusher(APP.key, port, backEndOf(server), { id: String(i) })
       pusher.connection.bind('state_change', ({ current }: { current: string }) => {
         if (current === 'connecting') attempts[i]!++
       })

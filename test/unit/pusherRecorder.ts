@@ -217,7 +217,11 @@ export class PusherRules {
 }
 
 /** A WebSocket address that passes everything on to the server's and back, for clients that can't be looked into. */
-export const recorded = async (url: string): Promise<{ port: number; cut(): void; connections(): number }> => {
+/** @param rewrite of the path and query that a client asks for */
+export const recorded = async (
+  url: string,
+  rewrite = (target: string): string => target,
+): Promise<{ port: number; cut(): void; connections(): number }> => {
   const proxy = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   await once(proxy, 'listening')
   const clients = new Set<WebSocket>()
@@ -226,7 +230,7 @@ export const recorded = async (url: string): Promise<{ port: number; cut(): void
     count++
     clients.add(client)
     const rules = new PusherRules(request.url)
-    const server = new WebSocket(`${url}${request.url}`)
+    const server = new WebSocket(`${url}${rewrite(request.url ?? '/')}`)
     const waiting: [RawData, boolean][] = []
     client.on('message', (bytes, isBinary) => {
       if (!isBinary) rules.fromClient(String(bytes))

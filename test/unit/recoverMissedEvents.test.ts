@@ -1,15 +1,11 @@
-import { createHmac } from 'node:crypto'
 import { createServer as createTcp, connect as dial, type Socket, type Server as TcpServer } from 'node:net'
-import PusherJs from 'pusher-js'
 import { afterEach, describe, expect, it } from 'vitest'
 import { recoverMissedEvents } from '../../lib/pusher.ts'
 import type { Server } from '../../server/index.ts'
 import { until } from '../e2e/until.ts'
+import { sdkOf } from './pusherHttpClient.ts'
+import { connectPusher, type Pusher as PusherClient } from './pusherJs.ts'
 import { startServer } from './testServer.ts'
-
-// The package's types describe a module, its code is the class itself.
-type PusherClient = InstanceType<typeof PusherJs.default>
-const PusherClient = PusherJs as unknown as typeof PusherJs.default
 
 const APP = { id: '1', key: 'key', secret: 'secret' }
 
@@ -63,23 +59,7 @@ const open = async (
 ): Promise<{ client: PusherClient; got: unknown[]; gaps: string[]; network: Network }> => {
   const network = new Network(server.address.port)
   const port = await network.listen()
-  const client = new PusherClient(APP.key, {
-    cluster: '',
-    wsHost: '127.0.0.1',
-    wsPort: port,
-    wssPort: port,
-    forceTLS: false,
-    enabledTransports: ['ws'],
-    channelAuthorization: {
-      transport: 'ajax',
-      endpoint: '',
-      customHandler: ({ socketId, channelName }, callback) => {
-        const signature = createHmac('sha256', APP.secret).update(`${socketId}:${channelName}`).digest('hex')
-        callback(null, { auth: `${APP.key}:${signature}` })
-      },
-    },
-  })
-  ends.push(() => client.disconnect())
+  const client = connectPusher(APP.key, port, sdkOf(server, APP), { id: 'ada' })
   const gaps: string[] = []
   recoverMissedEvents(client, { onGap: (name) => gaps.push(name) })
   const got: unknown[] = []

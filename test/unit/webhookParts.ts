@@ -31,6 +31,7 @@ export const appWith = (...webhooks: Webhook[]): App => ({
   key: '278d425bdf160c739803',
   secrets: ['7ad3773142a6692b25b8'],
   prefix: '',
+  enabled: true,
   clientEvents: true,
   subscriptionCount: false,
   watchlist: false,

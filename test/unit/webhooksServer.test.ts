@@ -1,16 +1,12 @@
 import Pusher from 'pusher'
-import PusherJs from 'pusher-js'
 import { afterEach, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { until } from '../e2e/until.ts'
 import { join } from './eventRooms.ts'
+import { connectPusher, type Pusher as PusherJs, subscribed as subscribe } from './pusherJs.ts'
 import { startServer } from './testServer.ts'
 import { receiver } from './webhookParts.ts'
 import type { WebhookReceiver } from './webhookReceiver.ts'
-
-// The package's types describe its default export as a member of what require gives; what it gives is the class itself.
-type PusherClient = InstanceType<typeof PusherJs.default>
-const PusherClient = PusherJs as unknown as typeof PusherJs.default
 
 const APP = { id: '3', key: 'the-key', secret: 'the-secret' }
 const SDK = new Pusher({ appId: APP.id, key: APP.key, secret: APP.secret, host: 'localhost' })
@@ -21,36 +17,10 @@ afterEach(() => {
 })
 
 /** A stock Pusher client, as a user of this id. */
-const connect = async (url: string, user = 'ann'): Promise<PusherClient> => {
-  const port = Number(new URL(url).port)
-  const client = new PusherClient(APP.key, {
-    cluster: '',
-    wsHost: '127.0.0.1',
-    wsPort: port,
-    wssPort: port,
-    forceTLS: false,
-    enabledTransports: ['ws'],
-    channelAuthorization: {
-      transport: 'ajax',
-      endpoint: '',
-      customHandler: ({ socketId, channelName }, answer) =>
-        answer(
-          null,
-          channelName.startsWith('presence-')
-            ? SDK.authorizeChannel(socketId, channelName, { user_id: user, user_info: { name: user } })
-            : SDK.authorizeChannel(socketId, channelName),
-        ),
-    },
-  })
-  closing.push(() => client.disconnect())
+const connect = async (url: string, user = 'ann'): Promise<PusherJs> => {
+  const client = connectPusher(APP.key, Number(new URL(url).port), SDK, { id: user, info: { name: user } })
   await until('a connection', () => client.connection.state === 'connected')
   return client
-}
-
-const subscribe = async (client: PusherClient, name: string) => {
-  const channel = client.subscribe(name)
-  await until(`the subscription to ${name}`, () => channel.subscribed)
-  return channel
 }
 
 /** Waits until these and no others came, and each request of them is signed. */
@@ -123,6 +93,20 @@ describe('webhooks of a server with stock Pusher clients', () => {
       { name: 'member_removed', channel, user_id: 'tina' },
       { name: 'channel_vacated', channel },
     ])
+  })
+
+  test('tell nothing of an app that is disabled', async () => {
+    const inbox = await receiver()
+    const webhooks = [{ url: inbox.url }]
+    const { url } = await startServer({
+      apps: [
+        { ...APP, id: '1', key: 'first', webhooks, enabled: false },
+        { ...APP, webhooks },
+      ],
+    })
+    for (const room of ['a', '3/b']) join(url, { room, user: 'tina' })
+    await until('some news', () => inbox.events().length > 0)
+    await expectEvents(inbox, [{ name: 'channel_occupied', channel: 'b' }])
   })
 
   test('tell nothing of a connection that broke and came back within the grace period', async () => {

@@ -98,6 +98,7 @@ export const createPusherApi = (parts: PusherApiParts): PusherApi => {
     const app = appOf(parts, id, parameters)
     const problem = signatureProblem(request, parameters, signersOf.get(app) ?? [], parts.now())
     if (problem !== undefined) throw new Failure(401, `${problem}.`)
+    if (!app.enabled) throw new Failure(403, 'The app is disabled; its option enabled is false.')
     const path = partsOf(percentDecoded(rest) ?? rest)
     const found = METHODS.get(patternOf(path))
     if (found === undefined) throw new Failure(404, 'There is nothing under this path.')
