@@ -1,9 +1,8 @@
 /** The composition root: builds a server from its parts. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { errorResponse } from './api/errorResponse.ts'
 import { readOpenApi } from './api/openApi.ts'
-import { createApi, readsHeaders } from './api/router.ts'
+import { createApi, createErrorAnswer, readsHeaders } from './api/router.ts'
 import { createStaticFiles, type StaticFiles } from './api/staticFiles.ts'
 import { type Apps, createApps } from './apps.ts'
 import type { Journal, Logger, Person, Storage } from './contracts.ts'
@@ -149,7 +148,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     limits: options,
     doorOf: (path, query) => endpointOf(path) ?? pusher.door(path, query) ?? roomDoor,
     answer: (request) => api(request),
-    errorAnswer: errorResponse,
+    errorAnswer: createErrorAnswer(apps),
     readsHeaders,
   })
   const { publisher } = net

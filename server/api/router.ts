@@ -1,10 +1,12 @@
+import type { TuttiError } from '../../lib/errors.ts'
+import type { Apps } from '../apps.ts'
 import type { ApiRequest, ApiResponse, Logger } from '../contracts.ts'
 import { answerBatch } from './batch.ts'
-import { failureResponse } from './errorResponse.ts'
+import { errorResponse, failureResponse } from './errorResponse.ts'
 import { createIdempotency } from './idempotency.ts'
 import { JSON_TYPE } from './jsonResponse.ts'
 import type { PusherApiParts } from './pusher/contracts.ts'
-import { createPusherApi, isPusherPath } from './pusher/route.ts'
+import { createPusherApi, isPusherPath, unreadAnswer } from './pusher/route.ts'
 import type { RoomDoorParts } from './rooms/resource.ts'
 import { createRoomRoutes } from './rooms/routes.ts'
 import { answerRoute, READ_METHODS, type Route } from './route.ts'
@@ -30,6 +32,12 @@ export type Api = (request: ApiRequest) => ApiResponse | Promise<ApiResponse>
 
 /** Whether the answer to a request to this raw path may depend on its headers. */
 export const readsHeaders = (path: string): boolean => !isPusherPath(path)
+
+/** Makes the answer that says an error to a request to a raw path, of which nothing else was read. */
+export const createErrorAnswer =
+  ({ all }: Pick<Apps, 'all'>) =>
+  (error: TuttiError, path: string): ApiResponse =>
+    (all.length > 0 ? unreadAnswer(error, path) : undefined) ?? errorResponse(error)
 
 const jsonText = (status: number, body: string): ApiResponse => ({
   status,

@@ -12,8 +12,8 @@ export interface HttpDoorParts {
   readonly maxStreams: number
   /** Answers a request, at once if nothing makes it wait; never throws or rejects. */
   answer(request: ApiRequest): ApiResponse | Promise<ApiResponse>
-  /** The answer that says an error. */
-  errorAnswer(error: TuttiError): ApiResponse
+  /** The answer that says an error to a request to this raw path. */
+  errorAnswer(error: TuttiError, path: string): ApiResponse
   /** Whether the headers of requests to this raw path are read at all: to keep them costs more than many an answer. */
   readsHeaders(path: string): boolean
 }
@@ -48,7 +48,7 @@ export const httpDoor = (parts: HttpDoorParts): Handle => {
       if (request.isOver) return
       request.end()
       if (!response.stream || method === 'HEAD') write(res, method, response)
-      else if (streams.count >= maxStreams) write(res, method, errorAnswer(tooManyStreams(maxStreams)))
+      else if (streams.count >= maxStreams) write(res, method, errorAnswer(tooManyStreams(maxStreams), request.path))
       else {
         const { stream } = response
         res.cork(() => {
@@ -66,7 +66,7 @@ export const httpDoor = (parts: HttpDoorParts): Handle => {
       const error = new TuttiError('TOO_LARGE', `The body is larger than ${maxBodyBytes} bytes.`, {
         hint: 'Send it in parts, or raise maxBodyBytes on the server.',
       })
-      respond(errorAnswer(error))
+      respond(errorAnswer(error, request.path))
     }
     // What is announced too large need not come first.
     if (Number(req.getHeader('content-length')) > maxBodyBytes) {

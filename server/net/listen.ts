@@ -16,7 +16,7 @@ export interface NetParts {
   /** The door that a WebSocket to this raw path and query comes in by. */
   doorOf(path: string, query: string): Door
   answer(request: ApiRequest): ApiResponse | Promise<ApiResponse>
-  errorAnswer(error: TuttiError): ApiResponse
+  errorAnswer(error: TuttiError, path: string): ApiResponse
   readsHeaders(path: string): boolean
 }
 

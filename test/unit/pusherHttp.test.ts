@@ -187,6 +187,27 @@ describe('a request is refused', () => {
     expect(a).toEqual([])
   })
 
+  it('over the limit of bodies as a line of text, be its length announced or not', async () => {
+    const server = await start({ maxBodyBytes: 4096 })
+    const post = async (url: string, body: BodyInit): Promise<unknown[]> => {
+      const init = { method: 'POST', body, duplex: 'half' }
+      const response = await fetch(url, init)
+      return [response.status, response.headers.get('content-type'), await response.text()]
+    }
+    const body = 'x'.repeat(5000)
+    const text = 'The body is larger than 4096 bytes. Send it in parts, or raise maxBodyBytes on the server.'
+    const refusal = [413, 'text/plain; charset=utf-8', `${text}\n`]
+    for (const path of ['/apps/3/events', '/apps/none', '/users/1/terminate_connections']) {
+      expect(await post(`${server.url}${path}`, body)).toEqual(refusal)
+      expect(await post(`${server.url}${path}`, new Blob([body]).stream())).toEqual(refusal)
+    }
+    await expect(sdk(server).trigger('a', 'x', body)).rejects.toMatchObject({ status: 413, body: `${text}\n` })
+    // Other doors say it in their own way, and so does a server without apps.
+    expect((await post(`${server.url}/rooms/a/events`, body))[1]).toBe('application/json')
+    const { server: plain } = await startServer({ maxBodyBytes: 4096 })
+    expect((await post(`${plain.url}/apps/3/events`, body))[1]).toBe('application/json')
+  })
+
   it('by another method with a header that names the one there is', async () => {
     const server = await start()
     const { status, headers } = await send(server, { method: 'DELETE', path: '/apps/3/events' })

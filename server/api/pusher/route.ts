@@ -74,11 +74,21 @@ const targetOf = (path: string): Target | undefined => {
 const isTold = (error: TuttiError): boolean =>
   statusOf(error) < 500 || error.code === 'TRY_LATER' || error.code === 'GOING_AWAY'
 
+const errorAnswer = (error: TuttiError): ApiResponse =>
+  failureAnswer(new Failure(statusOf(error), `${error.message} ${error.hint}`.trim()))
+
+/**
+ * The answer that says an error to a request that was not read, as this door says it; `undefined` if the raw path is
+ * another door's.
+ */
+export const unreadAnswer = (error: TuttiError, path: string): ApiResponse | undefined =>
+  targetOf(path) && errorAnswer(error)
+
 /** Throws what is no fault of the request. */
 const refusalAnswer = (error: unknown): ApiResponse => {
   if (error instanceof Failure) return failureAnswer(error)
   if (!(error instanceof TuttiError) || !isTold(error)) throw error
-  return failureAnswer(new Failure(statusOf(error), `${error.message} ${error.hint}`.trim()))
+  return errorAnswer(error)
 }
 
 /**
