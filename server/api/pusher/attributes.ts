@@ -47,9 +47,9 @@ export const attributesOf = (
       case 'user_count':
         answer.user_count = channels.find(app.prefix + channel)?.people.count ?? 0
         break
-      // Of presence channels as well: the documentation of npm's pusher asks for both counts of one.
+      // Presence channels have a user_count in its place. Left out, not refused: SDKs' own examples ask for both of one.
       case 'subscription_count':
-        answer.subscription_count = pusher.subscriptionCount(app, channel)
+        if (!kindOf(channel).isPresence) answer.subscription_count = pusher.subscriptionCount(app, channel)
         break
       case 'cache':
         answer.cache = pusher.cacheOf(app, channel) ?? null
