@@ -81,12 +81,12 @@ export class Subscription {
     const tellsCached = cached !== undefined && !recovered
     this.#answer(offset, recovered, tellsCached)
     if (tellsCached) send(frameOf(cached, this.#parts.name))
-    if (this.kind.isCache && cached === undefined) {
-      send(cacheMissFrame(this.#parts.name))
-      this.#parts.cacheMissed()
-    }
+    const isMissed = this.kind.isCache && cached === undefined
+    if (isMissed) send(cacheMissFrame(this.#parts.name))
     this.#reading = { offset, resumption: recovered ? resumption : undefined, known: this.#memberIds() }
     this.advance()
+    // By now the channel is occupied, which is told first.
+    if (isMissed) this.#parts.cacheMissed()
   }
 
   /** Answers a second request to subscribe, which changes nothing. */
