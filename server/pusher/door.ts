@@ -17,7 +17,7 @@ import type { PusherDoor, PusherNews } from './contracts.ts'
 import { appProblem, type HandshakeProblem, keyOf, pathProblem, protocolProblem, tellsProtocol } from './handshake.ts'
 import { Recoveries } from './recoveries.ts'
 import { closeCodeOf } from './refusal.ts'
-import { createSubscriptionCounts } from './subscriptionCounts.ts'
+import { createSubscriptionCountNews } from './subscriptionCountNews.ts'
 import { Users, userRoomOf } from './users.ts'
 
 export interface PusherDoorParts {
@@ -154,7 +154,7 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
   }
 
   const counting = [...byApp.values()].filter(({ app }) => app.subscriptionCount)
-  const counts = createSubscriptionCounts(counting)
+  const counts = createSubscriptionCountNews(counting)
 
   const observer: ChannelObserver = {
     published: ({ name: room }, event) => {
@@ -174,7 +174,7 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
         }
       }
     },
-    ...(counting.length > 0 ? { counted: counts.counted } : {}),
+    ...(counting.length > 0 ? { counted: counts.changed } : {}),
   }
   const endObserving = apps.all.length > 0 ? channels.observe(observer) : nothing
 
@@ -211,7 +211,7 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
     },
     close: () => {
       endObserving()
-      counts.close()
+      counts.stop()
       for (const { users } of byApp.values()) users.close()
     },
   }

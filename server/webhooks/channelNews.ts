@@ -2,9 +2,9 @@
 import type { App } from '../apps.ts'
 import { channelNameProblem, kindOf } from '../protocol/pusherName.ts'
 import type { Channel, ChannelObserver } from '../room/channel.ts'
+import { createSubscriptionCounts } from '../room/subscriptionCounts.ts'
 import type { Clock } from './clock.ts'
 import type { News } from './news.ts'
-import { createSubscriptionCounts } from './subscriptionCounts.ts'
 
 export interface ChannelNewsParts {
   /** Those that want news. */
@@ -33,8 +33,9 @@ export const createChannelNews = ({ apps, clock, tell }: ChannelNewsParts): Chan
   const all = apps.map((app) => ({
     app,
     counts: app.subscriptionCount
-      ? createSubscriptionCounts(clock, (channel, count) =>
-          tell(app, { name: 'subscription_count', channel, subscription_count: count }),
+      ? createSubscriptionCounts<string>(
+          (channel, count) => tell(app, { name: 'subscription_count', channel, subscription_count: count }),
+          clock.after,
         )
       : undefined,
   }))

@@ -3,9 +3,9 @@ import { APP_LIMITS, type App } from '../../server/apps.ts'
 import type { Publisher, Socket } from '../../server/contracts.ts'
 import type { Audience } from '../../server/room/channel.ts'
 import { createChannels } from '../../server/room/channels.ts'
+import { createSubscriptionCounts } from '../../server/room/subscriptionCounts.ts'
 import { createChannelNews } from '../../server/webhooks/channelNews.ts'
 import type { News } from '../../server/webhooks/news.ts'
-import { createSubscriptionCounts } from '../../server/webhooks/subscriptionCounts.ts'
 import { ManualClock } from './manualClock.ts'
 import { appWith } from './webhookParts.ts'
 
@@ -124,7 +124,10 @@ describe('numbers of subscriptions', () => {
   test('up to 100 each change is told; above, at most one in 5 seconds, and the last', () => {
     const clock = new ManualClock()
     const told: number[] = []
-    const counts = createSubscriptionCounts(clock, (channel, count) => channel === 'a' && told.push(count))
+    const counts = createSubscriptionCounts<string>(
+      (channel, count) => channel === 'a' && told.push(count),
+      clock.after,
+    )
     for (let count = 1; count <= 150; count++) counts.changed('a', count)
     expect(told).toEqual(Array.from({ length: 101 }, (_, i) => i + 1))
     clock.advance(4999)
@@ -147,7 +150,7 @@ describe('numbers of subscriptions', () => {
   test('channels do not wait for each other, and a stop ends all', () => {
     const clock = new ManualClock()
     const told: string[] = []
-    const counts = createSubscriptionCounts(clock, (channel, count) => told.push(`${channel} ${count}`))
+    const counts = createSubscriptionCounts<string>((channel, count) => told.push(`${channel} ${count}`), clock.after)
     for (const channel of ['a', 'b']) for (const count of [101, 102]) counts.changed(channel, count)
     expect(told).toEqual(['a 101', 'b 101'])
     expect(clock.pending).toEqual([5000, 5000])
