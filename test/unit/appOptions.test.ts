@@ -80,19 +80,30 @@ describe('apps', () => {
 
   const app = { id: '1', key: 'k', secret: 'hidden' }
   it.each<[unknown, RegExp]>([
-    [{}, /Option apps is no array/],
-    [[5], /App 0 of Option apps is no object/],
-    [[{ ...app, id: 1 }], /id of app 0/],
-    [[{ ...app, key: 'a b' }], /key of app 1/],
-    [[{ id: '1', key: 'k' }], /has no such secret/],
+    [{}, /Option apps is a value of type object; expected an array of apps/],
+    [[5], /App 0 of Option apps is 5; expected \{ id, key, secret \}/],
+    [[null], /App 0 of Option apps is null/],
+    [[{ ...app, id: 1 }], /id of app 0 of Option apps is 1; expected a text of 1 to 64 letters/],
+    [[{ key: 'k', secret: 's' }], /id of app 0 .* is missing; expected a text of 1 to 64 letters/],
+    [[{ ...app, id: 'hidden'.repeat(11) }], /id of app 0 .* is a text of 66 characters; expected/],
+    [[{ ...app, key: 'a b' }], /key of app 1 .* has other characters; expected a text of 1 to 64 letters/],
+    [[{ ...app, key: '' }], /key of app 1 .* is empty; expected/],
+    [[{ id: '1', key: 'k' }], /secret of app 1 .* is missing; expected a text of 1 to 256 visible ASCII/],
+    [[{ ...app, secret: 5 }], /secret of app 1 .* is 5; expected/],
+    [[{ id: '1', key: 'k', secrets: 'hidden' }], /secrets of app 1 .* is a text of 6 characters; expected one secret/],
+    [[{ id: '1', key: 'k', secrets: [] }], /secrets of app 1 .* holds 0; expected one secret, or two/],
     [[{ ...app, secrets: ['hidden'] }], /both secret and secrets/],
-    [[{ id: '1', key: 'k', secrets: ['hidden', 'hidden2', 'hidden3'] }], /has no such secret/],
-    [[{ ...app, secret: 'hid:den' }], /has no such secret/],
+    [
+      [{ id: '1', key: 'k', secrets: ['hidden', 'hidden2', 'hidden3'] }],
+      /secrets of app 1 .* holds 3; expected one secret, or two/,
+    ],
+    [[{ ...app, secret: 'hid:den' }], /secret of app 1 .* has other characters; expected/],
     [[{ ...app, clientEvent: true }], /"clientEvent", which there is not\. Did you mean clientEvents/],
-    [[{ ...app, clientEvents: 'yes' }], /clientEvents of app 1.* is a string/],
+    [[{ ...app, clientEvents: 'yes' }], /clientEvents of app 1.* is a text of 3 characters; expected true or false/],
     [[{ ...app, limits: { maxEventByte: 1 } }], /Did you mean maxEventBytes/],
-    [[{ ...app, limits: { maxEventBytes: -1 } }], /maxEventBytes of app 1/],
-    [[{ ...app, prefix: 5 }], /prefix of app 1 .* is of type number; expected an empty text, or one like shop/],
+    [[{ ...app, limits: { maxEventBytes: -1 } }], /maxEventBytes of limits of app 1 .* is -1; expected a whole number/],
+    [[{ ...app, limits: 'hidden' }], /limits of app 1 .* is a text of 6 characters; expected an object/],
+    [[{ ...app, prefix: 5 }], /prefix of app 1 .* is 5; expected an empty text, or one like shop/],
     [[{ ...app, prefix: 'shop-' }], /prefix of app 1 .* does not end in \/; expected an empty text, or one like shop/],
     [[{ ...app, prefix: '/' }], /prefix of app 1 .* can't begin the name of a room: it has an empty segment/],
     [[{ ...app, prefix: 'a//' }], /prefix of app 1 .* an empty segment/],
@@ -117,14 +128,26 @@ describe('apps', () => {
       ],
       /prefix of app 1 .* the signature of app 2/,
     ],
-    [[{ ...app, webhooks: [{ url: 'ftp://x' }] }], /url of webhook 0 of app 1/],
-    [[{ ...app, webhooks: [{ url: 'http://x', events: ['x'] }] }], /events of webhook 0/],
+    [[{ ...app, webhooks: 'hidden' }], /webhooks of app 1 .* is a text of 6 characters; expected an array/],
+    [[{ ...app, webhooks: [5] }], /webhook 0 of app 1 .* is 5; expected \{ url/],
+    [[{ ...app, webhooks: [{}] }], /url of webhook 0 of app 1 .* is missing; expected an address/],
+    [
+      [{ ...app, webhooks: [{ url: 'ftp://hid' }] }],
+      /url of webhook 0 of app 1 .* is a text of 9 characters; expected/,
+    ],
+    [[{ ...app, webhooks: [{ url: 'http://x', events: 'x' }] }], /events of webhook 0 .* is a text of 1/],
+    [
+      [{ ...app, webhooks: [{ url: 'http://x', events: ['cache_miss', 'hid'] }] }],
+      /events\[1\] of webhook 0 .* is a text of 3 characters that names no event; expected any of channel_occupied/,
+    ],
     [[app, { ...app, key: 'other' }], /two apps with the id "1"/],
     [[app, { ...app, id: '2' }], /two apps with the key "k"/],
   ])('%j are refused, and no secret is shown', (apps, message) => {
     const error = refusal(() => appsOf(apps))
     expect(error.code).toBe('INVALID_OPTION')
     expect(error.message).toMatch(message)
+    expect(error.message).toMatch(/expected|which there is not/)
+    expect(error.hint).toMatch(/^[A-Z].*\.$/)
     expect(`${error.message} ${error.hint}`).not.toContain('hid')
   })
 })

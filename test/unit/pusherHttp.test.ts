@@ -103,7 +103,7 @@ describe('a request is refused', () => {
       400,
       /alone/,
     ],
-    ['for a strange socket_id', { ...event, socket_id: 'me' }, {}, 400, /socket_id is none/],
+    ['for a strange socket_id', { ...event, socket_id: 'me' }, {}, 400, /socket_id is "me"; expected two numbers/],
     ['for user_count of a public channel', { ...event, info: 'user_count' }, {}, 400, /presence channels only/],
     ['for an attribute nobody knows', { ...event, info: 'age' }, {}, 400, /expected any of/],
     ['for a body that is no JSON', '{', {}, 400, /not JSON/],

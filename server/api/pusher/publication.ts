@@ -36,10 +36,14 @@ const eventNameOf = ({ limits }: App, name: unknown): string => {
   throw new Failure(400, `name is no name of an event: ${problem}.`)
 }
 
+/** Characters of a refused socket_id that are shown. */
+const SHOWN = 40
+
 const socketIdOf = (value: unknown): string | undefined => {
   if (value === undefined || value === null || value === '') return undefined
   if (typeof value === 'string' && /^\d+\.\d+$/.test(value)) return value
-  throw new Failure(400, 'socket_id is none; expected two numbers with a dot between.')
+  const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, SHOWN)) : 'no text'
+  throw new Failure(400, `socket_id is ${shown}; expected two numbers with a dot between.`)
 }
 
 const checkRoom = ({ channels }: PusherApiParts, app: App, channel: string): void => {
