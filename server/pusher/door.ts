@@ -9,6 +9,7 @@ import type { Audience, ChannelObserver } from '../room/channel.ts'
 import type { Channels } from '../room/channels.ts'
 import { enter } from '../room/entrance.ts'
 import type { HookedConnections } from '../room/hookedConnections.ts'
+import type { JoinLimits } from '../room/joinRate.ts'
 import { createAudience, textOf } from './audience.ts'
 import type { HostingRooms } from './awarenessEntry.ts'
 import { EventCache } from './cache.ts'
@@ -26,9 +27,8 @@ export interface PusherDoorParts {
   readonly rooms: HostingRooms
   readonly publisher: Publisher
   readonly log: Logger
-  readonly limits: {
+  readonly limits: JoinLimits & {
     readonly maxMessageBytes: number
-    readonly maxRoomsPerConnection: number
     readonly maxBackpressureBytes: number
     readonly leaveGraceSeconds: number
     readonly eventHistorySeconds: number

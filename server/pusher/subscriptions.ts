@@ -8,6 +8,7 @@ import type { PusherUser } from '../protocol/pusherUser.ts'
 import type { Audience } from '../room/channel.ts'
 import type { Channels } from '../room/channels.ts'
 import type { ConnectionHooks } from '../room/connectionHooks.ts'
+import { createJoinRate, type JoinLimits, type JoinRate } from '../room/joinRate.ts'
 import { userAudience } from './audience.ts'
 import { authorize } from './authorize.ts'
 import { type HostingRooms, showInAwareness } from './awarenessEntry.ts'
@@ -28,7 +29,7 @@ export interface SubscriptionsParts {
   readonly cache: EventCache
   readonly recoveries: Recoveries
   readonly log: Logger
-  readonly limits: { readonly maxRoomsPerConnection: number; readonly maxBackpressureBytes: number }
+  readonly limits: JoinLimits & { readonly maxBackpressureBytes: number }
   cacheMissed(channel: string): void
 }
 
@@ -52,10 +53,12 @@ export class Subscriptions {
   readonly #byChannel = new Map<string, Subscription>()
   /** Requests about which a hook is being asked, by channel. */
   readonly #pending = new Map<string, SubscribeRequest>()
+  readonly #takeJoin: JoinRate
 
   constructor(parts: SubscriptionsParts, by: Subscriber) {
     this.#parts = parts
     this.#by = by
+    this.#takeJoin = createJoinRate(parts.limits)
   }
 
   get(channel: string): Subscription | undefined {
@@ -76,6 +79,7 @@ export class Subscriptions {
       const member = authorize(this.#parts.app, socket.id, request, user)
       const room = this.roomOf(channel)
       this.#checkCount()
+      this.#takeJoin()
       const person = member ?? (user && { id: user.id, info: user.info })
       const admitted = kindOf(channel).isUser ? undefined : hooks?.join(room, false, person)
       if (admitted) this.#await(admitted, request, member)

@@ -16,6 +16,7 @@ import type { Admission, Caller, Logger, Person, Position, Socket } from '../con
 import type { Audience } from './channel.ts'
 import type { Channels } from './channels.ts'
 import { EventSubscription } from './eventSubscription.ts'
+import { createJoinRate, type JoinLimits, type JoinRate } from './joinRate.ts'
 import { TokenBucket } from './tokenBucket.ts'
 
 /** A connection is sent no more while this much waits in its socket, or half of what may wait for it at all. */
@@ -24,8 +25,7 @@ const HIGH_WATER_BYTES = 256 * 1024
 export interface EventSessionsParts {
   readonly channels: Pick<Channels, 'open' | 'trigger'>
   readonly log: Logger
-  readonly limits: {
-    readonly maxRoomsPerConnection: number
+  readonly limits: JoinLimits & {
     readonly maxEventBytes: number
     readonly maxEventsPerSecond: number
     readonly maxBackpressureBytes: number
@@ -56,6 +56,7 @@ export class EventSession {
   readonly #room: string
   readonly #caller: Caller | undefined
   readonly #rate: TokenBucket
+  readonly #takeJoin: JoinRate
   readonly #subscriptions = new Map<string, EventSubscription>()
   /** Rooms about which the admission is being asked, with the last request for each. */
   readonly #requests = new Map<string, Subscribe>()
@@ -68,6 +69,7 @@ export class EventSession {
     this.#room = room
     this.#caller = caller
     this.#rate = new TokenBucket(shared.limits.maxEventsPerSecond, performance.now())
+    this.#takeJoin = createJoinRate(shared.limits)
     shared.sessions.set(socket.id, this)
   }
 
@@ -82,7 +84,10 @@ export class EventSession {
     const isAsked = this.#requests.has(room)
     try {
       this.#checkRoom(room)
-      if (!isAsked) this.#checkCount()
+      if (!isAsked) {
+        this.#checkCount()
+        this.#takeJoin()
+      }
       this.#requests.set(room, request)
       const admitted = isAsked ? undefined : this.#admit(room)
       if (admitted) {

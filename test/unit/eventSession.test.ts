@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createDecoder, readVarUint } from 'lib0/decoding'
 import { writeVarString } from 'lib0/encoding'
-import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { TuttiError } from '../../lib/errors.ts'
 import {
   decodeServerEvent,
@@ -28,7 +28,13 @@ const caller = {
   header: () => '',
   state: {},
 } as Caller
-const LIMITS = { maxRoomsPerConnection: 3, maxEventBytes: 1000, maxEventsPerSecond: 50, maxBackpressureBytes: 1e6 }
+const LIMITS = {
+  maxRoomsPerConnection: 3,
+  maxJoinsPerSecond: 2,
+  maxEventBytes: 1000,
+  maxEventsPerSecond: 50,
+  maxBackpressureBytes: 1e6,
+}
 
 let heard: unknown[]
 let errors: object[]
@@ -97,6 +103,45 @@ beforeEach(() => {
   errors = []
   asked = []
   left = []
+})
+
+describe('the rate of subscriptions', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('lets all rooms pass at once and those of a second more, then those of each second', () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const session = open()
+    subscribe(session, 'stays')
+    for (let i = 0; i < 6; i++) {
+      subscribe(session, 'a')
+      session.unsubscribe('a')
+    }
+    expect(heard).toEqual([
+      'subscribed stays',
+      ...Array(4).fill('subscribed a'),
+      ...Array(2).fill('refused a RATE_LIMITED'),
+    ])
+    // Asking again for what one has begins nothing.
+    for (let i = 0; i < 10; i++) subscribe(session, 'stays')
+    expect(heard.slice(7)).toEqual(Array(10).fill('subscribed stays'))
+    heard = []
+    vi.advanceTimersByTime(500)
+    subscribe(session, 'a')
+    subscribe(session, 'b')
+    expect(heard).toEqual(['subscribed a', 'refused b RATE_LIMITED'])
+  })
+
+  test('is asked before the admission', () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const session = open(() => {
+      throw forbidden
+    })
+    for (let i = 0; i < 6; i++) subscribe(session, 'a')
+    expect(asked).toHaveLength(5)
+    expect(heard.at(-1)).toBe('refused a RATE_LIMITED')
+  })
 })
 
 describe('admission', () => {

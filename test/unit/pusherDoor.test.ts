@@ -425,6 +425,57 @@ describe('bad input', () => {
     expect(client.frames.at(-2)).toMatchObject({ event: 'pusher:subscription_error', channel: 'c1001' })
   })
 
+  test('a storm of subscribing and unsubscribing is refused, each with a reason; the others are not told of it', async () => {
+    const { url, server } = await start({ maxRoomsPerConnection: 2, maxJoinsPerSecond: 1 })
+    const other = await PusherClient.connect(url)
+    await other.subscribe('presence-a', { channelData: { user_id: 'bob' } })
+    const client = await PusherClient.connect(url)
+    await client.subscribe('news')
+    for (let i = 0; i < 50; i++) {
+      client.subscribing('presence-a', { channelData: { user_id: 'ada' } })
+      client.send('pusher:unsubscribe', { channel: 'presence-a' })
+    }
+    await client.settled()
+    const answers = client.names('presence-a').filter((event) => !event.includes('member'))
+    const succeeded = answers.filter((event) => event === 'pusher_internal:subscription_succeeded').length
+    // One or two more may pass where the machine is slow.
+    expect([answers.length, succeeded >= 2, succeeded < 10]).toEqual([50, true, true])
+    expect(client.frames.find(({ event }) => event === 'pusher:subscription_error')).toEqual({
+      event: 'pusher:subscription_error',
+      channel: 'presence-a',
+      data: {
+        type: 'LimitReached',
+        error: expect.stringMatching(/subscribes too often; 1 in a second .* raise maxJoinsPerSecond/),
+        status: 429,
+      },
+    })
+    await other.settled()
+    expect(other.names('presence-a').filter((event) => event === 'pusher_internal:member_added')).toHaveLength(
+      succeeded,
+    )
+    // The connection goes on, and so does subscribing after a rest.
+    await server.room('news').trigger('still', 1)
+    await client.find('still')
+    await until('another subscription', async () => {
+      const from = client.frames.length
+      client.subscribing('late')
+      await client.settled()
+      return client.frames.slice(from).some(({ event }) => event === 'pusher_internal:subscription_succeeded')
+    })
+  })
+
+  test('a client that comes back with all channels that it may have is let in at once', async () => {
+    const { url } = await start({ maxRoomsPerConnection: 5000, maxJoinsPerSecond: 1 })
+    for (let round = 0; round < 2; round++) {
+      const client = await PusherClient.connect(url)
+      for (let i = 0; i < 5000; i++) client.subscribing(`c${i}`)
+      await client.settled()
+      const succeeded = client.frames.filter(({ event }) => event === 'pusher_internal:subscription_succeeded')
+      expect(succeeded).toHaveLength(5000)
+      await client.cut()
+    }
+  })
+
   test('a client that sends without reading is cut, and others hear on', async () => {
     const { url, server } = await start({ maxBackpressureBytes: 64 * 1024 })
     const deaf = await PusherClient.connect(url)

@@ -172,6 +172,7 @@ describe('what the door tells', () => {
       limits: {
         maxMessageBytes: 1e6,
         maxRoomsPerConnection: 10,
+        maxJoinsPerSecond: 100,
         maxBackpressureBytes: 1e6,
         leaveGraceSeconds: 3,
         eventHistorySeconds: 60,
