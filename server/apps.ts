@@ -69,6 +69,25 @@ export interface App {
   readonly webhooks: readonly Webhook[]
 }
 
+/** What happens in the Pusher door and nowhere else. Told at once; must not throw. */
+export interface AppNews {
+  /** Someone subscribed to a `cache-` channel that has no cached event. */
+  cacheMiss?(app: App, channel: string): void
+  /**
+   * A client event was published.
+   * @param body exactly what the others get as `data`
+   * @param userId on presence channels only
+   */
+  clientEvent?(
+    app: App,
+    channel: string,
+    event: string,
+    body: string,
+    socketId: string,
+    userId: string | undefined,
+  ): void
+}
+
 /** The apps of a server. */
 export interface Apps {
   readonly all: readonly App[]

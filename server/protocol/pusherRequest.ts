@@ -4,6 +4,7 @@
  */
 import { hash } from 'node:crypto'
 import { equalsInConstantTime, isSignedByAny, type Signer } from './hmac.ts'
+import { percentDecoded } from './percentDecoded.ts'
 
 /** How far the clock of a back end may be off, in seconds. */
 export const CLOCK_WINDOW_S = 600
@@ -16,17 +17,6 @@ export interface SignedRequest {
   /** Raw: percent-encoded. */
   readonly path: string
   readonly body: Uint8Array
-}
-
-/** A text without its percent-encoding; `undefined` if that is not UTF-8. */
-export const percentDecoded = (text: string): string | undefined => {
-  if (!text.includes('%')) return text
-  try {
-    return decodeURIComponent(text)
-  } catch (error) {
-    if (error instanceof URIError) return undefined
-    throw error
-  }
 }
 
 /** As forms are encoded: a space may be `+`. */

@@ -1,25 +1,6 @@
 /** What the Pusher door is to the rest of the server. Types only. */
-import type { App } from '../apps.ts'
+import type { App, AppNews } from '../apps.ts'
 import type { Door, Position } from '../contracts.ts'
-
-/** What happens in the Pusher door and nowhere else. Told at once; must not throw. */
-export interface PusherNews {
-  /** Someone subscribed to a `cache-` channel that has no cached event. */
-  cacheMiss?(app: App, channel: string): void
-  /**
-   * A client event was published.
-   * @param body exactly what the others get as `data`
-   * @param userId on presence channels only
-   */
-  clientEvent?(
-    app: App,
-    channel: string,
-    event: string,
-    body: string,
-    socketId: string,
-    userId: string | undefined,
-  ): void
-}
 
 /** The last event that a back end published in a `cache-` channel. */
 export interface CachedEvent {
@@ -62,7 +43,7 @@ export interface PusherDoor {
   /** Connections subscribed to a channel, of all doors. */
   subscriptionCount(app: App, channel: string): number
   /** Tells an observer. Returns the function that ends it. */
-  observe(news: PusherNews): () => void
+  observe(news: AppNews): () => void
   /** Ends its timers. */
   close(): void
 }

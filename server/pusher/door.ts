@@ -1,20 +1,20 @@
 /** Door 2: `ws://host/app/<key>`, the Pusher Channels protocol. One door for each app. */
-import { TuttiError } from '../../lib/errors.ts'
-import type { App, Apps } from '../apps.ts'
+import type { TuttiError } from '../../lib/errors.ts'
+import type { App, AppNews, Apps } from '../apps.ts'
 import type { Connection, Door, Handshake, Logger, Publisher, Socket } from '../contracts.ts'
 import { PUSHER_CLOSE } from '../protocol/closeCode.ts'
 import { kindOf } from '../protocol/pusherName.ts'
 import { callerOf } from '../room/caller.ts'
 import type { Audience, ChannelObserver } from '../room/channel.ts'
 import type { Channels } from '../room/channels.ts'
-import { enter } from '../room/entrance.ts'
+import { enter, refusalOf } from '../room/entrance.ts'
 import type { HookedConnections } from '../room/hookedConnections.ts'
 import type { JoinLimits } from '../room/joinRate.ts'
 import { createAudience, textOf } from './audience.ts'
 import type { HostingRooms } from './awarenessEntry.ts'
 import { EventCache } from './cache.ts'
 import { PusherConnection, type PusherConnectionParts } from './connection.ts'
-import type { PusherDoor, PusherNews } from './contracts.ts'
+import type { PusherDoor } from './contracts.ts'
 import { appProblem, type HandshakeProblem, keyOf, pathProblem, protocolProblem, tellsProtocol } from './handshake.ts'
 import { Recoveries } from './recoveries.ts'
 import { closeCodeOf } from './refusal.ts'
@@ -64,18 +64,11 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
   const { apps, channels, rooms, publisher, log, limits, hooked } = parts
   const cache = new EventCache()
   const recoveries = new Recoveries(limits.eventHistorySeconds * 1000)
-  const news = new Set<PusherNews>()
+  const news = new Set<AppNews>()
   const connections = new Map<string, PusherConnection>()
 
   const refuse = (socket: Socket, error: TuttiError): void => {
     closeSoon(socket, { code: closeCodeOf(error), reason: error.message })
-  }
-  const refuseFor = (socket: Socket, error: unknown): void => {
-    if (!(error instanceof TuttiError)) log.error({ err: error }, 'connection failed')
-    refuse(
-      socket,
-      error instanceof TuttiError ? error : new TuttiError('INTERNAL', 'The server failed on this connection.'),
-    )
   }
   const goingAway = { code: PUSHER_CLOSE.goingAway, reason: 'The server is stopping.' }
 
@@ -106,7 +99,7 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
           connections.set(socket.id, connection)
           return connection
         },
-        refuse: (error) => refuseFor(socket, error),
+        refuse: (error) => refuse(socket, refusalOf(error, log)),
       })
     }
     return { open, refuse, goingAway }

@@ -1,6 +1,7 @@
 /** The address by which Pusher clients connect: `/app/<key>?protocol=7&client=js&version=8.6.0`. */
 import type { App } from '../apps.ts'
 import { PUSHER_CLOSE } from '../protocol/closeCode.ts'
+import { percentDecoded } from '../protocol/percentDecoded.ts'
 
 const PREFIX = '/app/'
 const PROTOCOLS = ['5', '6', '7']
@@ -12,15 +13,8 @@ export interface HandshakeProblem {
 }
 
 /** What stands behind `/app/`, decoded; `undefined` if the path is no such path. */
-export const keyOf = (path: string): string | undefined => {
-  if (!path.startsWith(PREFIX)) return undefined
-  try {
-    return decodeURIComponent(path.slice(PREFIX.length))
-  } catch (error) {
-    if (!(error instanceof URIError)) throw error
-    return undefined
-  }
-}
+export const keyOf = (path: string): string | undefined =>
+  path.startsWith(PREFIX) ? percentDecoded(path.slice(PREFIX.length)) : undefined
 
 /** Only Pusher's clients tell a protocol: to anyone else the path may be that of a room. */
 export const tellsProtocol = (query: string): boolean => new URLSearchParams(query).has('protocol')

@@ -4,7 +4,7 @@ import { OPT_IN_PARAM, OPT_IN_VALUE } from '../../lib/protocol.ts'
 import type { Admission, Caller, Connection, Door, Handshake, Logger, Socket } from '../contracts.ts'
 import { hasBroken } from '../protocol/closeCode.ts'
 import { callerOf } from './caller.ts'
-import { closeCodeOf, enter } from './entrance.ts'
+import { closeCodeOf, enter, refusalOf } from './entrance.ts'
 import type { HookedConnections } from './hookedConnections.ts'
 import type { Refusals } from './refusals.ts'
 import type { Room } from './room.ts'
@@ -66,15 +66,6 @@ export const createRoomDoor = (parts: RoomDoorParts): Door => {
     refusals.delay(socket.address, () => socket.close(closeCodeOf(error), error.message))
   }
 
-  const refuseFor = (socket: Socket, error: unknown): void => {
-    if (error instanceof TuttiError) {
-      refuse(socket, error)
-      return
-    }
-    parts.log.error({ err: error }, 'connection failed')
-    refuse(socket, new TuttiError('INTERNAL', 'The server failed on this connection.', { cause: error }))
-  }
-
   const join = (socket: Socket, handshake: Handshake, name: string, caller?: Caller): Connection => {
     const room = openRoom(name)
     return new RoomConnection(room, room.join(socket, hasOptedIn(handshake), caller))
@@ -93,7 +84,7 @@ export const createRoomDoor = (parts: RoomDoorParts): Door => {
       maxBytes: maxMessageBytes,
       ask: () => hooks?.connect()?.then(admit) ?? admit(),
       open: () => join(socket, handshake, name, caller),
-      refuse: (error) => refuseFor(socket, error),
+      refuse: (error) => refuse(socket, refusalOf(error, parts.log)),
     })
   }
 

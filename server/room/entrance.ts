@@ -1,6 +1,6 @@
 /** How a connection comes in where hooks are asked about it: what it sends meanwhile waits, within a bound. */
 import { ERRORS, meaningOf, TuttiError } from '../../lib/errors.ts'
-import type { Connection } from '../contracts.ts'
+import type { Connection, Logger } from '../contracts.ts'
 import type { ConnectionHooks } from './connectionHooks.ts'
 import type { HookedConnections } from './hookedConnections.ts'
 
@@ -21,6 +21,13 @@ export interface EntranceParts {
 /** The close code that an error is told with. */
 export const closeCodeOf = (error: unknown): number =>
   (error instanceof TuttiError ? meaningOf(error.code).close : undefined) ?? ERRORS.INTERNAL.close
+
+/** What a client is told of an error: of one that is no refusal, only that the server failed; the log has it. */
+export const refusalOf = (error: unknown, log: Logger, fields: object = {}): TuttiError => {
+  if (error instanceof TuttiError) return error
+  log.error({ ...fields, err: error }, 'connection failed')
+  return new TuttiError('INTERNAL', 'The server failed on this connection.', { cause: error })
+}
 
 /**
  * Takes a connection at once if nothing is to be waited for, and otherwise as soon as it is let in.

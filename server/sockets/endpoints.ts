@@ -1,8 +1,9 @@
 /** The doors of the application's own sockets, one for each path. */
 import { ERRORS, TuttiError } from '../../lib/errors.ts'
 import type { Connection, Door, Handshake, Logger, Publisher, Socket } from '../contracts.ts'
+import { percentDecoded } from '../protocol/percentDecoded.ts'
 import { callerOf } from '../room/caller.ts'
-import { closeCodeOf, enter } from '../room/entrance.ts'
+import { closeCodeOf, enter, refusalOf } from '../room/entrance.ts'
 import type { HookedConnections } from '../room/hookedConnections.ts'
 import type { Refusals } from '../room/refusals.ts'
 import type { SocketEndpoint, SocketEndpoints } from './endpoint.ts'
@@ -26,19 +27,8 @@ const CALLBACKS = ['open', 'message', 'drain', 'missed', 'close'] as const
 const wrong = (path: string, message: string, hint: string): TuttiError =>
   new TuttiError('INVALID_OPTION', message, { path: ['sockets', path], hint })
 
-/** The path without percent-encoding: what is said in two ways is one path, as it is one room. */
-const decoded = (path: string): string | undefined => {
-  if (!path.includes('%')) return path
-  try {
-    return decodeURIComponent(path)
-  } catch (error) {
-    if (error instanceof URIError) return undefined
-    throw error
-  }
-}
-
 const checkEndpoint = (path: string, endpoint: SocketEndpoint, most: number): void => {
-  if (!/^\/[^/?#][^?#]*$/.test(path) || decoded(path) === undefined) {
+  if (!/^\/[^/?#][^?#]*$/.test(path) || percentDecoded(path) === undefined) {
     throw wrong(path, `${JSON.stringify(path)} is no path of a socket.`, 'Write a path such as "/lamps".')
   }
   if (typeof endpoint !== 'object' || endpoint === null) {
@@ -85,15 +75,6 @@ export const createEndpoints = (parts: EndpointsParts): DoorOfPath => {
       refusals.delay(socket.address, () => socket.close(closeCodeOf(error), error.message))
     }
 
-    const refuseFor = (socket: Socket, error: unknown): void => {
-      if (error instanceof TuttiError) {
-        refuse(socket, error)
-        return
-      }
-      log.error({ path, err: error }, 'connection failed')
-      refuse(socket, new TuttiError('INTERNAL', 'The server failed on this connection.', { cause: error }))
-    }
-
     const open = (socket: Socket, handshake: Handshake): Connection => {
       const take = (): Connection =>
         new EndpointConnection(connectionParts, socket, handshake, (error) => refuse(socket, error))
@@ -105,7 +86,7 @@ export const createEndpoints = (parts: EndpointsParts): DoorOfPath => {
         maxBytes: maxMessageBytes,
         ask: () => hooks.connect(),
         open: take,
-        refuse: (error) => refuseFor(socket, error),
+        refuse: (error) => refuse(socket, refusalOf(error, log, { path })),
       })
     }
 
@@ -114,11 +95,11 @@ export const createEndpoints = (parts: EndpointsParts): DoorOfPath => {
 
   const doors = new Map<string, Door>()
   for (const [path, endpoint] of Object.entries(parts.endpoints)) {
-    doors.set(decoded(path) ?? path, doorOf(path, endpoint))
+    doors.set(percentDecoded(path) ?? path, doorOf(path, endpoint))
   }
   if (doors.size === 0) return () => undefined
   return (path) => {
-    const plain = decoded(path)
+    const plain = percentDecoded(path)
     return plain === undefined ? undefined : doors.get(plain)
   }
 }

@@ -3,7 +3,7 @@
  * attempt and leaves it once an attempt was answered 2xx, or it was given up: it is delivered at least once, also over
  * a restart, and twice where the answer to an attempt was lost.
  */
-import type { App, Webhook, WebhookEvent } from '../apps.ts'
+import type { App, AppNews, Webhook, WebhookEvent } from '../apps.ts'
 import type { Journal, JournalEntry, Logger } from '../contracts.ts'
 import type { ChannelObserver } from '../room/channel.ts'
 import { createChannelNews } from './channelNews.ts'
@@ -39,20 +39,9 @@ export interface WebhookCounts extends CourierCounts {
   readonly url: string
 }
 
-export interface Webhooks {
+export interface Webhooks extends Required<AppNews> {
   /** For all channels of the server. */
   readonly observer: ChannelObserver
-  /** Someone subscribed to a `cache-` channel that has no cached event. */
-  cacheMiss(app: App, channel: string): void
-  /** A client event was published in a channel of the app. `body`: what the others got as `data`. */
-  clientEvent(
-    app: App,
-    channel: string,
-    event: string,
-    body: string,
-    socketId: string,
-    userId: string | undefined,
-  ): void
   counts(): WebhookCounts[]
   /**
    * Hears and sends nothing any more. Requests under way have a second to end; what was not delivered stays in the

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { until } from '../e2e/until.ts'
 import { APP, PusherClient, signed } from '../unit/pusherClient.ts'
 import { startServer } from '../unit/testServer.ts'
+import { anyValue, STRANGE_TEXTS, type Vocabulary } from './anyValue.ts'
 import { createRandom, type Random, seeds } from './random.ts'
 
 const CHANNELS = [
@@ -14,70 +15,19 @@ const CHANNELS = [
   'presence-cache-a',
   'private-cache-a',
 ]
-const STRANGE = [
-  '',
-  ' ',
-  '#',
-  '#server-to-user-',
-  '#server-to-user-u1',
-  'a/b',
-  '..',
-  'presence-',
-  'private-',
-  '\u0000',
-  'ä',
-  '\ud800',
-  'x'.repeat(300),
-  '__proto__',
-  'constructor',
-]
+const STRANGE = [...STRANGE_TEXTS, '#server-to-user-u1', 'presence-', 'private-', 'constructor']
 
-const anyValue = (random: Random, depth = 0): unknown => {
-  const kinds = depth > 3 ? 7 : 9
-  switch (random.between(0, kinds)) {
-    case 0:
-      return null
-    case 1:
-      return random.between(-1, 2 ** 40)
-    case 2:
-      return random.pick(STRANGE)
-    case 3:
-      return random.chance(0.5)
-    case 4:
-      return random.pick(CHANNELS)
-    case 5:
-      return 'y'.repeat(random.between(0, 12_000))
-    case 6:
-      return 1e308 * random.between(-1, 1)
-    case 7:
-      return undefined
-    case 8:
-      return Array.from({ length: random.between(0, 4) }, () => anyValue(random, depth + 1))
-    default:
-      return Object.fromEntries(
-        Array.from({ length: random.between(0, 4) }, () => [
-          random.pick([
-            ...STRANGE,
-            'channel',
-            'auth',
-            'channel_data',
-            'user_id',
-            'user_info',
-            'id',
-            'recover',
-            'count',
-          ]),
-          anyValue(random, depth + 1),
-        ]),
-      )
-  }
+const VOCABULARY: Vocabulary = {
+  words: CHANNELS,
+  fields: [...STRANGE, 'channel', 'auth', 'channel_data', 'user_id', 'user_info', 'id', 'recover', 'count'],
+  longest: 12_000,
 }
 
 const userData = (random: Random, idName: string): string => {
-  const id = random.chance(0.6) ? `u${random.between(1, 3)}` : anyValue(random)
+  const id = random.chance(0.6) ? `u${random.between(1, 3)}` : anyValue(random, VOCABULARY)
   return random.chance(0.8)
-    ? JSON.stringify({ [idName]: id, user_info: anyValue(random), watchlist: anyValue(random) })
-    : String(JSON.stringify(anyValue(random)))
+    ? JSON.stringify({ [idName]: id, user_info: anyValue(random, VOCABULARY), watchlist: anyValue(random, VOCABULARY) })
+    : String(JSON.stringify(anyValue(random, VOCABULARY)))
 }
 
 const subscribe = (client: PusherClient, random: Random): string => {
@@ -88,16 +38,16 @@ const subscribe = (client: PusherClient, random: Random): string => {
     event: 'pusher:subscribe',
     data: {
       channel,
-      auth: random.chance(0.8) ? signed(text) : anyValue(random),
-      channel_data: random.chance(0.95) ? data : anyValue(random),
+      auth: random.chance(0.8) ? signed(text) : anyValue(random, VOCABULARY),
+      channel_data: random.chance(0.95) ? data : anyValue(random, VOCABULARY),
       recover: random.chance(0.3)
         ? {
             epoch: random.pick(['', 'x']),
             offset: random.between(-1, 5),
-            count: anyValue(random),
+            count: anyValue(random, VOCABULARY),
             socket_id: client.id,
           }
-        : anyValue(random),
+        : anyValue(random, VOCABULARY),
     },
   })
 }
@@ -114,14 +64,17 @@ const message = (client: PusherClient, random: Random): string => {
     case 5:
       return JSON.stringify({
         event: `client-${random.pick(['x', 'y', ...STRANGE])}`,
-        channel: random.chance(0.9) ? random.pick(CHANNELS) : anyValue(random),
-        data: anyValue(random),
+        channel: random.chance(0.9) ? random.pick(CHANNELS) : anyValue(random, VOCABULARY),
+        data: anyValue(random, VOCABULARY),
       })
     case 6: {
       const text = userData(random, 'id')
       return JSON.stringify({
         event: 'pusher:signin',
-        data: { auth: random.chance(0.8) ? signed(`${client.id}::user::${text}`) : anyValue(random), user_data: text },
+        data: {
+          auth: random.chance(0.8) ? signed(`${client.id}::user::${text}`) : anyValue(random, VOCABULARY),
+          user_data: text,
+        },
       })
     }
     case 7:
@@ -135,11 +88,11 @@ const message = (client: PusherClient, random: Random): string => {
           'pusher_internal:x',
           'pusher:cache_miss',
         ]),
-        data: anyValue(random),
-        channel: anyValue(random),
+        data: anyValue(random, VOCABULARY),
+        channel: anyValue(random, VOCABULARY),
       })
     case 8:
-      return JSON.stringify(anyValue(random)) ?? ''
+      return JSON.stringify(anyValue(random, VOCABULARY)) ?? ''
     default: {
       // Cut off, or with a letter changed.
       const text = subscribe(client, random)

@@ -1,9 +1,11 @@
 /** Nonsense at Pusher's HTTP API: every request is answered by the documented status, in one line, and nobody else suffers. */
-import { createHash, createHmac } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { until } from '../e2e/until.ts'
 import { APP as CLIENT_APP, PusherClient } from '../unit/pusherClient.ts'
+import { signatureOf } from '../unit/pusherHttpClient.ts'
 import { startServer } from '../unit/testServer.ts'
+import { anyFields, anyValue, STRANGE_TEXTS, type Vocabulary } from './anyValue.ts'
 import { createRandom, type Random, seeds } from './random.ts'
 
 /** Its secret is a text that no answer has any reason to contain. */
@@ -11,20 +13,6 @@ const APP = { ...CLIENT_APP, secret: 'unmentionable-4711' }
 const REQUESTS = 150
 const STATUSES = [200, 400, 401, 403, 404, 405, 413]
 
-const STRANGE = [
-  '',
-  ' ',
-  '..',
-  '/',
-  'a/b',
-  '#',
-  '#server-to-user-',
-  '\u0000',
-  'ä',
-  '\ud800',
-  'x'.repeat(300),
-  '__proto__',
-]
 const CHANNELS = [
   'news',
   'private-a',
@@ -60,47 +48,27 @@ const PARTS = [
   '%2F',
 ]
 
-const anyValue = (random: Random, depth = 0): unknown => {
-  switch (random.between(0, depth > 3 ? 6 : 8)) {
-    case 0:
-      return null
-    case 1:
-      return random.between(-1, 2 ** 40)
-    case 2:
-      return random.pick(STRANGE)
-    case 3:
-      return random.chance(0.5)
-    case 4:
-      return random.pick(CHANNELS)
-    case 5:
-      return 'ü'.repeat(random.between(0, 6000))
-    case 6:
-      return random.pick(['user_count', 'user_count,subscription_count', 'cache', ',', '1.2'])
-    case 7:
-      return Array.from({ length: random.between(0, 4) }, () => anyValue(random, depth + 1))
-    default:
-      return anyFields(random, depth + 1)
-  }
+const VOCABULARY: Vocabulary = {
+  words: [...CHANNELS, 'user_count', 'user_count,subscription_count', 'cache', ',', '1.2'],
+  fields: FIELDS,
+  longest: 6000,
 }
-
-const anyFields = (random: Random, depth: number): object =>
-  Object.fromEntries(Array.from({ length: random.between(0, 5) }, () => [random.pick(FIELDS), anyValue(random, depth)]))
 
 /** An event that may well be one. */
 const anyEvent = (random: Random, channel: 'channel' | 'channels'): object => ({
-  name: random.chance(0.8) ? 'x' : anyValue(random),
-  data: random.chance(0.7) ? '{}' : anyValue(random),
+  name: random.chance(0.8) ? 'x' : anyValue(random, VOCABULARY),
+  data: random.chance(0.7) ? '{}' : anyValue(random, VOCABULARY),
   [channel]: random.chance(0.7)
     ? channel === 'channel'
       ? random.pick(CHANNELS)
       : Array.from({ length: random.between(0, 3) }, () => random.pick(CHANNELS))
-    : anyValue(random),
-  ...(random.chance(0.3) ? anyFields(random, 0) : {}),
+    : anyValue(random, VOCABULARY),
+  ...(random.chance(0.3) ? anyFields(random, VOCABULARY) : {}),
 })
 
 const anyBody = (random: Random): string => {
   if (random.chance(0.1)) return random.pick(['', '{', 'null', '[]', '\u0000', '"x"', '{"batch":{}}'])
-  if (random.chance(0.2)) return JSON.stringify(anyValue(random))
+  if (random.chance(0.2)) return JSON.stringify(anyValue(random, VOCABULARY)) ?? ''
   const batch = () => Array.from({ length: random.between(0, 12) }, () => anyEvent(random, 'channel'))
   return JSON.stringify(random.chance(0.5) ? anyEvent(random, 'channels') : { batch: batch() })
 }
@@ -119,7 +87,7 @@ const anyPath = (random: Random): string => {
 /** Signed rightly as a rule, so that what comes behind the signature is reached. */
 const anyQuery = (random: Random, method: string, path: string, body: Uint8Array): string => {
   const parameters: Record<string, string> = {
-    auth_key: random.chance(0.95) ? APP.key : random.pick(STRANGE),
+    auth_key: random.chance(0.95) ? APP.key : random.pick(STRANGE_TEXTS),
     auth_timestamp: random.chance(0.95)
       ? String(Math.floor(Date.now() / 1000))
       : random.pick(['', 'x', '0', '-1', '1e9']),
@@ -128,11 +96,7 @@ const anyQuery = (random: Random, method: string, path: string, body: Uint8Array
   }
   if (random.chance(0.4)) parameters.info = random.pick(['user_count', 'subscription_count', 'cache', 'x', ','])
   if (random.chance(0.4)) parameters.filter_by_prefix = random.pick(['presence-', 'n', '', '#', '__proto__'])
-  const text = Object.keys(parameters)
-    .sort()
-    .map((name) => `${name}=${parameters[name]}`)
-    .join('&')
-  const signature = createHmac('sha256', APP.secret).update(`${method}\n${path}\n${text}`).digest('hex')
+  const signature = signatureOf(method, path, parameters, APP.secret)
   const query = Object.entries({ ...parameters, auth_signature: random.chance(0.95) ? signature : 'x' })
     .map(([name, value]) => `${name}=${encodeURIComponent(value.replaceAll('\ud800', 'x'))}`)
     .join('&')

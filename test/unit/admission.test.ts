@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { APP_LIMITS, type App, createApps } from '../../server/apps.ts'
+import { parseApps } from '../../server/appOptions.ts'
+import { type App, createApps } from '../../server/apps.ts'
 import type { Caller } from '../../server/contracts.ts'
 import type { Hooks } from '../../server/hooks.ts'
 import { createAdmission } from '../../server/room/admission.ts'
@@ -8,18 +9,8 @@ import { HookCalls } from '../../server/room/hookCalls.ts'
 import { HookedConnections } from '../../server/room/hookedConnections.ts'
 import { createMemoryLog } from './memoryLog.ts'
 
-const app = (id: string, prefix: string, ...secrets: [string, ...string[]]): App => ({
-  id,
-  key: `key${id}`,
-  secrets,
-  prefix,
-  enabled: true,
-  clientEvents: true,
-  subscriptionCount: false,
-  watchlist: false,
-  limits: APP_LIMITS,
-  webhooks: [],
-})
+const app = (id: string, prefix: string, ...secrets: [string, ...string[]]): App =>
+  parseApps([{ id, key: `key${id}`, secrets, prefix }], 'the test')[0]!
 
 const FIRST = app('1', '', 'first-secret')
 const SECOND = app('2', '2/', 'second-secret', 'second-secret-before')

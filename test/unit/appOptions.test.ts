@@ -2,25 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { TuttiError } from '../../lib/errors.ts'
 import { APP_LIMITS, createApps, WEBHOOK_EVENTS } from '../../server/apps.ts'
-import { commandFrom, type Options, parseOptions } from '../../server/options.ts'
-
-const refusal = (run: () => unknown): TuttiError => {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof TuttiError) return error
-    throw error
-  }
-  throw new Error('nothing was refused')
-}
-
-const served = (argv: string[], env: Record<string, string | undefined> = {}): Options => {
-  const command = commandFrom(argv, env)
-  if (command.name !== 'serve') throw new Error(`the command is ${command.name}`)
-  return command.options
-}
+import { parseOptions } from '../../server/options.ts'
+import { refusal, served } from './parsedOptions.ts'
 
 const appsOf = (apps: unknown) => parseOptions({ apps }).apps
 

@@ -1,30 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { TuttiError } from '../../lib/errors.ts'
 import { nearNames } from '../../server/nearNames.ts'
-import {
-  commandFrom,
-  helpText,
-  type Options,
-  optionsTable,
-  parseOptions,
-  type ServerOptions,
-} from '../../server/options.ts'
-
-const refusal = (run: () => unknown): TuttiError => {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof TuttiError) return error
-    throw error
-  }
-  throw new Error('nothing was refused')
-}
-
-const served = (argv: string[], env: Record<string, string | undefined> = {}): Options => {
-  const command = commandFrom(argv, env)
-  if (command.name !== 'serve') throw new Error(`the command is ${command.name}`)
-  return command.options
-}
+import { commandFrom, helpText, optionsTable, parseOptions, type ServerOptions } from '../../server/options.ts'
+import { refusal, served } from './parsedOptions.ts'
 
 describe('options of createServer', () => {
   it('fills in every default', () => {

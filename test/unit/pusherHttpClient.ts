@@ -29,6 +29,20 @@ export const sdkOf = ({ address }: Server, app: Credentials, more: MasterKey & {
 export const read = async (pusher: Pusher, path: string, params?: Record<string, string>): Promise<unknown> =>
   (await pusher.get({ path, ...(params && { params }) })).json()
 
+/** The signature that the documentation describes. */
+export const signatureOf = (
+  method: string,
+  path: string,
+  parameters: Readonly<Record<string, string>>,
+  secret: string,
+): string => {
+  const text = Object.keys(parameters)
+    .sort()
+    .map((name) => `${name}=${parameters[name]}`)
+    .join('&')
+  return createHmac('sha256', secret).update(`${method}\n${path}\n${text}`).digest('hex')
+}
+
 export interface Sent {
   method?: string
   path: string
@@ -55,11 +69,7 @@ export const sendSigned = async (server: Server, app: Credentials, sent: Sent): 
     ...(body === undefined ? {} : { body_md5: createHash('md5').update(body).digest('hex') }),
     ...sent.query,
   }
-  const text = Object.keys(query)
-    .sort()
-    .map((name) => `${name}=${query[name]}`)
-    .join('&')
-  query.auth_signature = createHmac('sha256', secret).update(`${method}\n${path}\n${text}`).digest('hex')
+  query.auth_signature = signatureOf(method, path, query, secret)
   tamper?.(query)
   const response = await fetch(`${server.url}${path}?${new URLSearchParams(query)}`, { method, body: body ?? null })
   return { status: response.status, text: await response.text(), headers: response.headers }

@@ -4,6 +4,7 @@ import type { CreateServerOptions, Server } from '../../server/index.ts'
 import { userRoomOf } from '../../server/pusher/users.ts'
 import { until } from '../e2e/until.ts'
 import { APP, PusherClient, signed } from './pusherClient.ts'
+import { sendSigned } from './pusherHttpClient.ts'
 import { startServer } from './testServer.ts'
 
 const start = (options: CreateServerOptions = {}) => startServer({ apps: [APP], ...options })
@@ -16,19 +17,8 @@ const signedIn = async (url: string, user: object): Promise<PusherClient> => {
 }
 
 /** A signed request to the HTTP API, by which applications reach the users. */
-const post = async (server: Server, path: string, body: object): Promise<number> => {
-  const { createHash, createHmac } = await import('node:crypto')
-  const text = JSON.stringify(body)
-  const md5 = createHash('md5').update(text).digest('hex')
-  const query = `auth_key=${APP.key}&auth_timestamp=${Math.floor(Date.now() / 1000)}&auth_version=1.0&body_md5=${md5}`
-  const signature = createHmac('sha256', APP.secret).update(`POST\n${path}\n${query}`).digest('hex')
-  const response = await fetch(`${server.url}${path}?${query}&auth_signature=${signature}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: text,
-  })
-  return response.status
-}
+const post = async (server: Server, path: string, body: object): Promise<number> =>
+  (await sendSigned(server, APP, { path, body: JSON.stringify(body) })).status
 
 test('user_data comes back as the same text', async () => {
   const { url } = await start()

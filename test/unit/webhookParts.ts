@@ -1,6 +1,7 @@
 /** What the tests of webhooks start: an app, its webhooks, receivers; all of it ends after the test. */
 import { afterEach } from 'vitest'
-import { APP_LIMITS, type App, WEBHOOK_EVENTS, type Webhook } from '../../server/apps.ts'
+import { parseApps } from '../../server/appOptions.ts'
+import { type App, WEBHOOK_EVENTS, type Webhook } from '../../server/apps.ts'
 import { createMemoryJournal } from '../../server/storage/memoryJournal.ts'
 import { openWebhooks, type Webhooks, type WebhooksParts } from '../../server/webhooks/webhooks.ts'
 import { ManualClock } from './manualClock.ts'
@@ -26,18 +27,8 @@ export const hook = (url: string, more: Partial<Webhook> = {}): Webhook => ({
   ...more,
 })
 
-export const appWith = (...webhooks: Webhook[]): App => ({
-  id: '3',
-  key: '278d425bdf160c739803',
-  secrets: ['7ad3773142a6692b25b8'],
-  prefix: '',
-  enabled: true,
-  clientEvents: true,
-  subscriptionCount: false,
-  watchlist: false,
-  limits: APP_LIMITS,
-  webhooks,
-})
+export const appWith = (...webhooks: Webhook[]): App =>
+  parseApps([{ id: '3', key: '278d425bdf160c739803', secret: '7ad3773142a6692b25b8', webhooks }], 'the test')[0]!
 
 export interface Started {
   readonly webhooks: Webhooks
