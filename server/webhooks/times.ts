@@ -14,6 +14,11 @@ export const WEBHOOK_TIMES = {
   maxRetryMs: 60_000,
   /** Requests to one URL at a time. */
   maxRequests: 8,
+  /**
+   * After a start, and the leave grace besides: how long those who were there before it have to come back. Stock Pusher
+   * clients try after 1, 16 and 46 s.
+   */
+  returnMs: 20_000,
   /** How long a stop waits for requests under way. */
   stopMs: 1000,
 } as const

@@ -1,7 +1,8 @@
 /**
  * Webhooks: tells applications over HTTP what happens in their channels. An event is in the journal before its first
  * attempt and leaves it once an attempt was answered 2xx, or it was given up: it is delivered at least once, also over
- * a restart, and twice where the answer to an attempt was lost.
+ * a restart, and twice where the answer to an attempt was lost. The journal knows as well what was told to be so, see
+ * `Standings`.
  */
 import type { App, AppNews, Webhook, WebhookEvent } from '../apps.ts'
 import type { Journal, JournalEntry, Logger } from '../contracts.ts'
@@ -13,6 +14,7 @@ import { createDelivery, type Delivery } from './delivery.ts'
 import type { Parcel } from './lane.ts'
 import type { News } from './news.ts'
 import { SparseLog } from './sparseLog.ts'
+import { encodeStanding, endOf, type Standing, Standings, standingOf, type Turn, turnOf } from './standing.ts'
 import { WEBHOOK_TIMES, type WebhookTimes } from './times.ts'
 
 export interface WebhooksParts {
@@ -25,6 +27,7 @@ export interface WebhooksParts {
     readonly webhookQueueEvents: number
     /** Their bytes. */
     readonly webhookQueueBytes: number
+    readonly leaveGraceSeconds: number
   }
   /** For tests. */
   readonly times?: Partial<WebhookTimes>
@@ -66,10 +69,10 @@ type Stored = readonly [app: string, url: string, channel: string, text: string]
 const isStored = (value: unknown): value is Stored =>
   Array.isArray(value) && value.length === 4 && value.every((part) => typeof part === 'string')
 
-const decodeRecord = (record: string): Stored | undefined => {
+const decodeRecord = (record: string): Stored | Standing | undefined => {
   try {
     const value: unknown = JSON.parse(record)
-    return isStored(value) ? value : undefined
+    return isStored(value) ? value : standingOf(value)
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
     throw error
@@ -126,6 +129,7 @@ export const openWebhooks = async (parts: WebhooksParts): Promise<Webhooks> => {
     return { app, url: webhook.url, events, delivery, courier, logs: [failures, givenUp, dropped] }
   }
 
+  const standings = new Standings()
   const lines = parts.apps.flatMap((app) => app.webhooks.map((webhook) => createLine(app, webhook)))
 
   const resume = (entries: readonly JournalEntry[]): void => {
@@ -133,6 +137,11 @@ export const openWebhooks = async (parts: WebhooksParts): Promise<Webhooks> => {
     const expiresAt = clock.now() + times.giveUpMs
     for (const { id, record } of entries) {
       const stored = decodeRecord(record)
+      if (stored && 'user' in stored) {
+        if (lines.some(({ app }) => app.id === stored.app)) standings.restore(stored, id)
+        else done([id])
+        continue
+      }
       const line = stored && lines.find(({ app, url }) => app.id === stored[0] && url === stored[1])
       if (!line) {
         strays.push(id)
@@ -152,8 +161,33 @@ export const openWebhooks = async (parts: WebhooksParts): Promise<Webhooks> => {
   resume(left)
 
   let isClosing = false
+  /** Tells the ends of what has not come back. */
+  const tellMissing = (missing: readonly Standing[]): void => {
+    for (const standing of missing) {
+      const line = lines.find(({ app }) => app.id === standing.app)
+      if (line) tell(line.app, endOf(standing))
+    }
+  }
+
+  /** Puts what has begun into the journal, with the news of it, or takes out what has ended. */
+  const keepStanding = (app: App, turn: Turn, entries: JournalEntry[]): void => {
+    const [begins, ends]: readonly [WebhookEvent, WebhookEvent] =
+      turn.user === '' ? ['channel_occupied', 'channel_vacated'] : ['member_added', 'member_removed']
+    if (!turn.isBegun) {
+      const id = standings.end(turn)
+      if (id !== undefined) done([id])
+    } else if (lines.some((line) => line.app === app && (line.events.has(begins) || line.events.has(ends)))) {
+      const id = nextId++
+      standings.begin(turn, id)
+      entries.push({ id, record: encodeStanding(turn) })
+    }
+  }
+
   const tell = (app: App, news: News): void => {
     if (isClosing) return
+    const turn = turnOf(app.id, news)
+    if (turn?.isBegun && standings.hasReturned(turn)) return
+    if (news.name === 'channel_vacated') tellMissing(standings.missingIn({ app: app.id, channel: news.channel }))
     const entries: JournalEntry[] = []
     const parcels: [Line, Parcel][] = []
     let text: string | undefined
@@ -168,6 +202,7 @@ export const openWebhooks = async (parts: WebhooksParts): Promise<Webhooks> => {
         record: JSON.stringify([app.id, line.url, news.channel, text] satisfies Stored),
       })
     }
+    if (turn) keepStanding(app, turn, entries)
     if (entries.length === 0) return
     const take = () => {
       for (const [{ courier }, parcel] of parcels) courier.take(parcel)
@@ -178,11 +213,16 @@ export const openWebhooks = async (parts: WebhooksParts): Promise<Webhooks> => {
     })
   }
 
+  const callOffReturn = standings.hasDoubts
+    ? clock.after(parts.limits.leaveGraceSeconds * 1000 + times.returnMs, () => tellMissing(standings.missing()))
+    : () => undefined
+
   const channelNews = createChannelNews({ apps: parts.apps.filter(({ webhooks }) => webhooks.length > 0), clock, tell })
 
   const stop = async (): Promise<void> => {
     isClosing = true
     channelNews.stop()
+    callOffReturn()
     const stopped = Promise.all(lines.map(({ courier }) => courier.stop()))
     const callOff = clock.after(times.stopMs, () => {
       for (const { delivery } of lines) delivery.abort()

@@ -1,30 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { APP_LIMITS, type App } from '../../server/apps.ts'
-import type { Publisher, Socket } from '../../server/contracts.ts'
-import type { Audience } from '../../server/room/channel.ts'
-import { createChannels } from '../../server/room/channels.ts'
 import { createSubscriptionCounts } from '../../server/room/subscriptionCounts.ts'
 import { createChannelNews } from '../../server/webhooks/channelNews.ts'
 import type { News } from '../../server/webhooks/news.ts'
 import { ManualClock } from './manualClock.ts'
-import { appWith } from './webhookParts.ts'
+import { appWith, AUDIENCE as audience, silentChannels, SOCKET as socket } from './webhookParts.ts'
 
 const appOf = (id: string, prefix: string, more: Partial<App> = {}): App => ({ ...appWith(), id, prefix, ...more })
-
-const socket: Socket = {
-  id: '1.2',
-  address: '',
-  send: () => true,
-  buffered: () => 0,
-  subscribe: () => undefined,
-  unsubscribe: () => undefined,
-  ping: () => undefined,
-  close: () => undefined,
-  terminate: () => undefined,
-}
-
-const audience: Audience = { key: 'a', encode: () => '', encodePerson: () => undefined }
-const publisher: Publisher = { publish: () => undefined }
 
 /** Channels whose news are collected, as `<app> <kind> <channel> <user or count>`. */
 const start = (...apps: App[]) => {
@@ -38,11 +20,7 @@ const start = (...apps: App[]) => {
     clock: new ManualClock(),
     tell: (app, item) => news.push(`${app.id} ${item.name} ${item.channel}${rest(item)}`),
   })
-  const channels = createChannels({
-    publisher,
-    present: () => [],
-    limits: { eventHistoryCount: 0, eventHistorySeconds: 0, eventHistoryBytes: 0, leaveGraceSeconds: 3 },
-  })
+  const channels = silentChannels()
   channels.observe(observer)
   /** Someone subscribes and leaves. */
   const visit = (room: string): void => {

@@ -474,7 +474,7 @@ describe('the queue', () => {
     const journal = createMemoryJournal()
     const started = await start(appWith(hook(inbox.url)), {
       journal,
-      limits: { webhookQueueEvents: 5, webhookQueueBytes: 1_000_000 },
+      limits: { webhookQueueEvents: 5, webhookQueueBytes: 1_000_000, leaveGraceSeconds: 3 },
     })
     started.tell('private-a', 1)
     await inbox.count(1)
@@ -498,7 +498,9 @@ describe('the queue', () => {
     const inbox = await receiver()
     inbox.respond(status(500))
     const app = appWith(hook(inbox.url))
-    const started = await start(app, { limits: { webhookQueueEvents: 1000, webhookQueueBytes: 70_000 } })
+    const started = await start(app, {
+      limits: { webhookQueueEvents: 1000, webhookQueueBytes: 70_000, leaveGraceSeconds: 3 },
+    })
     for (let i = 0; i < 10; i++) {
       started.webhooks.clientEvent(app, 'private-a', String(i), 'x'.repeat(10_000), '1.2', undefined)
     }
@@ -515,7 +517,7 @@ describe('the queue', () => {
     const inbox = await receiver()
     inbox.respond(failing('private-a'))
     const started = await start(appWith(hook(inbox.url)), {
-      limits: { webhookQueueEvents: 1, webhookQueueBytes: 1_000_000 },
+      limits: { webhookQueueEvents: 1, webhookQueueBytes: 1_000_000, leaveGraceSeconds: 3 },
     })
     started.tell('private-a', 1)
     await until('it failed', () => started.clock.pending.length === 1)
