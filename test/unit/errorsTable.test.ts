@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { ERRORS, type ErrorCode, TuttiError, type WireMeaning } from '../../lib/errors.ts'
-import { CLOSE, subscriptionRefusal } from '../../server/pusher/refusal.ts'
+import { PUSHER_CLOSE } from '../../server/protocol/closeCode.ts'
+import { subscriptionRefusal } from '../../server/pusher/refusal.ts'
 import { codesOf, numbersOf, readTable } from './readmeTable.ts'
 
 test('the README has every error of the one list in its table, with close code, HTTP status and whether to retry', () => {
@@ -20,7 +21,7 @@ test('the README has every error of the one list in its table, with close code, 
 
 test('the README has every close code of the Pusher door in its table', () => {
   const listed = readTable('Close code').flatMap(([codes]) => numbersOf(codes))
-  expect(listed).toEqual(Object.values(CLOSE))
+  expect(listed).toEqual(Object.values(PUSHER_CLOSE))
 })
 
 test('the README has every kind of subscription error in its table, with each status that has a kind of its own', () => {

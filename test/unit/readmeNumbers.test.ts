@@ -61,6 +61,7 @@ const SENTENCES: Readonly<Record<string, readonly string[]>> = {
     `after ${WEBHOOK_TIMES.giveUpMs / MINUTE} minutes; what a restart finds has ${WEBHOOK_TIMES.giveUpMs / MINUTE} minutes`,
     `one for ${WEBHOOK_TIMES.batchMs} ms or ${WEBHOOK_TIMES.batchEvents} events`,
     `At most ${WEBHOOK_TIMES.maxRequests} at a time`,
+    `within \`leaveGraceSeconds\` and ${WEBHOOK_TIMES.returnMs / SECOND} s of its start`,
   ],
 }
 
