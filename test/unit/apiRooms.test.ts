@@ -149,14 +149,18 @@ describe('the list of rooms', () => {
   it('leaves out what the caller may not use', async () => {
     const { send, get, server } = await start({ apps: [APP] })
     const headers = { authorization: `Bearer ${APP.secret}` }
-    for (const room of ['private-a', 'public', 'private-b']) {
+    for (const room of ['a', 'private-a', 'public', 'private-b', 'z/private']) {
       await send('PATCH', `/rooms/${room}/document`, { headers: { ...PATCH, ...headers }, body: { x: 1 } })
     }
     const namesOf = ({ rooms }: { rooms: { room: string }[] }) => rooms.map(({ room }) => room)
-    expect(namesOf(await get('/rooms'))).toEqual(['public'])
-    expect(namesOf((await send('GET', '/rooms', { headers })).json)).toEqual(['private-a', 'private-b', 'public'])
-    // A page that is shorter than its limit is not the last one.
-    expect(await get('/rooms?limit=2')).toEqual({ rooms: [], next: 'private-b' })
+    expect(namesOf(await get('/rooms'))).toEqual(['a', 'public', 'z/private'])
+    const all = namesOf((await send('GET', '/rooms', { headers })).json)
+    expect(all).toEqual(['a', 'private-a', 'private-b', 'public', 'z/private'])
+    // Not in `next` either.
+    expect(await get('/rooms?limit=1')).toMatchObject({ rooms: [{ room: 'a' }], next: 'a' })
+    expect(await get('/rooms?limit=1&after=a')).toMatchObject({ rooms: [{ room: 'public' }], next: 'public' })
+    expect(await get('/rooms?limit=1&after=public')).toMatchObject({ rooms: [{ room: 'z/private' }], next: null })
+    expect(await get('/rooms?prefix=private')).toEqual({ rooms: [], next: null })
     await server.close()
   })
 

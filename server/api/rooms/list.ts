@@ -34,18 +34,31 @@ const factsOf = ({ rooms, channels }: RoomDoorParts, room: string, stored: Reado
   subscribers: channels.find(room)?.subscribers ?? 0,
 })
 
-/** `GET /rooms?prefix=&after=&limit=`. A page may be shorter than its limit; the last one has no `next`. */
+/** `GET /rooms?prefix=&after=&limit=`. The last page has no `next`. */
 export const listRooms = async (door: RoomDoor, request: ApiRequest): Promise<ApiResponse> => {
   const { prefix = '', after = '', limit: limitText } = queryOf(request.query, ['prefix', 'after', 'limit'])
   const limit = wholeNumberOf('limit', limitText, 1, MAX_LIMIT) ?? LIMIT
-  const stored = await door.rooms.list(prefix, after, limit)
-  const isInRange = (name: string): boolean => name.startsWith(prefix) && compareRoomNames(name, after) > 0
-  const names = lowest([stored, namesInUse(door, isInRange)], limit, compareRoomNames)
   const caller = callerOf('http', request)
-  const admitted = await Promise.all(names.map((name) => isAdmitted(door, name, caller)))
-  const storedNames = new Set(stored)
+  const rooms: { readonly name: string; readonly facts: object }[] = []
+  // `next` names the last room that the caller may know of, not the last one looked at. So pages are filled: with one
+  // room more than asked for, to know whether there is another page.
+  for (let from: string | undefined = after; from !== undefined && rooms.length <= limit; ) {
+    const start: string = from
+    const stored = await door.rooms.list(prefix, start, MAX_LIMIT)
+    const isInRange = (name: string): boolean => name.startsWith(prefix) && compareRoomNames(name, start) > 0
+    const names = lowest([stored, namesInUse(door, isInRange)], MAX_LIMIT, compareRoomNames)
+    const storedNames = new Set(stored)
+    for (const name of names) {
+      if (rooms.length > limit) break
+      if (await isAdmitted(door, name, caller)) rooms.push({ name, facts: factsOf(door, name, storedNames) })
+    }
+    from = names.length < MAX_LIMIT ? undefined : names.at(-1)
+    // Other requests get their turn: there may be many rooms that this caller may not use.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  const page = rooms.slice(0, limit)
   return jsonResponse({
-    rooms: names.filter((_, i) => admitted[i]).map((name) => factsOf(door, name, storedNames)),
-    next: names.length < limit ? null : names.at(-1),
+    rooms: page.map(({ facts }) => facts),
+    next: rooms.length > limit ? page.at(-1)?.name : null,
   })
 }
