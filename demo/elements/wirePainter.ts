@@ -129,6 +129,7 @@ export class WirePainter {
     this.#colours = {
       document: read('wire-document'),
       presence: read('wire-presence'),
+      event: read('wire-event'),
       ack: read('wire-ack'),
       control: read('ink-soft'),
       push: read('accent'),

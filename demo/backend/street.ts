@@ -1,0 +1,185 @@
+/** The lamps of one room: what its document wants of them goes to the gateways, what they confirm into the document. */
+import type { Change, Logger, RoomHandle } from 'tutti/server'
+import type { Doc } from 'yjs'
+import { Map as YMap } from 'yjs'
+import { BRIGHTEST, BYTES_PER_LAMP, type LampLevel } from '../lampFrames.ts'
+import { LAMP_IDS, lampSchema } from '../schema.ts'
+import type { Gateways, LitStreet } from './gateways.ts'
+
+/** How the document's other writers are told who confirmed. */
+const ORIGIN = 'Street lamps'
+/** Milliseconds between two edits that confirm, at least, and for which the first of them waits for others. */
+const CONFIRM_EVERY = 100
+const CONFIRM_WAIT = 20
+/** Milliseconds after which a gateway that is gone is said to be; one that only reconnects changes nothing. */
+const GATEWAY_GRACE = 1000
+
+export interface StreetParts {
+  readonly number: number
+  readonly room: RoomHandle
+  /** The events that tell of bytes. */
+  readonly channel: RoomHandle
+  readonly gateways: Gateways
+  readonly log: Logger
+}
+
+interface Reading {
+  readonly levels: number[]
+  readonly hasGateway: boolean
+}
+
+const percent = (value: unknown): number =>
+  typeof value === 'number' && Number.isFinite(value) ? Math.round(Math.min(BRIGHTEST, Math.max(0, value))) : 0
+
+/** `undefined`: no street, the document has no lamps. */
+const readStreet = (doc: Doc): Reading | undefined => {
+  if (!doc.share.has('lamps')) return undefined
+  const lamps = doc.getMap('lamps')
+  if (lamps.size === 0) return undefined
+  const levels = LAMP_IDS.map((id) => {
+    const lamp = lamps.get(id)
+    if (!(lamp instanceof YMap) || lamp.get('on') !== true) return 0
+    return percent(lamp.get('level') ?? DEFAULT_LEVEL)
+  })
+  return { levels, hasGateway: doc.getMap('street').get('hasGateway') === true }
+}
+
+/** As the schema reads a level that nobody has set. */
+const DEFAULT_LEVEL = 70
+
+/** The first lamp brings the name of its root along: any update before that has none. */
+const mayBringLamps = (update: Uint8Array): boolean =>
+  Buffer.from(update.buffer, update.byteOffset, update.byteLength).includes('lamps')
+
+const jsonBytes = (level: LampLevel): number => JSON.stringify(level).length
+
+export interface Street extends LitStreet {
+  close(): void
+}
+
+export const openStreet = ({ number, room, channel, gateways, log }: StreetParts): Street => {
+  let isOpen = true
+  let reading: Reading | undefined
+  let isLooking = false
+  let isStale = false
+  let confirmTimer: ReturnType<typeof setTimeout> | undefined
+  let gatewayTimer: ReturnType<typeof setTimeout> | undefined
+  let lastConfirmed = Number.NEGATIVE_INFINITY
+  /** By lamp. */
+  const confirmations = new Map<number, number>()
+  const passed = { out: 0, back: 0, json: 0 }
+
+  const failed = (error: unknown): void => log.warn({ room: room.name, err: error }, 'street lamps failed')
+
+  /** The document has changed: tells the gateways what differs now. */
+  const look = async (): Promise<void> => {
+    isStale = true
+    if (isLooking) return
+    isLooking = true
+    try {
+      while (isStale && isOpen) {
+        isStale = false
+        const next = await room.read(readStreet)
+        if (next && isOpen) take(next)
+      }
+    } catch (error) {
+      failed(error)
+    } finally {
+      isLooking = false
+    }
+  }
+
+  const take = (next: Reading): void => {
+    const before = reading
+    reading = next
+    if (before === undefined) {
+      gateways.added(street)
+      street.gatewaysChanged()
+      return
+    }
+    const changed: LampLevel[] = []
+    for (const [index, level] of next.levels.entries()) {
+      if (level !== before.levels[index]) changed.push({ street: number, lamp: index + 1, level })
+    }
+    if (changed.length === 0) return
+    const bytes = gateways.send(street, changed)
+    if (bytes === 0) return
+    passed.out += bytes
+    for (const level of changed) passed.json += jsonBytes(level)
+  }
+
+  // #region confirm
+  /** One edit for all that was confirmed meanwhile: the document does not grow by the lamp. */
+  const confirm = async (): Promise<void> => {
+    const shown = [...confirmations]
+    confirmations.clear()
+    const lamps = await room.edit(
+      lampSchema,
+      ({ lamps }) => {
+        const fresh = shown.filter(([lamp, level]) => (lamps.get(`${lamp}`)?.shown ?? null) !== level)
+        for (const [lamp, level] of fresh) lamps.get(`${lamp}`)!.shown = level
+        return fresh.length
+      },
+      { origin: ORIGIN },
+    )
+    if (lamps > 0) await tellBytes(lamps)
+  }
+  // #endregion
+
+  const tellBytes = async (lamps: number): Promise<void> => {
+    const { out, back, json } = passed
+    Object.assign(passed, { out: 0, back: 0, json: 0 })
+    if (out > 0) await channel.trigger('confirmed', { lamps, out, back, json })
+  }
+
+  const sayGateway = (): void => {
+    const hasGateway = gateways.reaches(street)
+    room
+      .edit(
+        lampSchema,
+        ({ street }) => {
+          if (street.hasGateway !== hasGateway) street.hasGateway = hasGateway
+        },
+        { origin: ORIGIN },
+      )
+      .catch(failed)
+  }
+
+  const street: Street = {
+    number,
+    room: room.name,
+    get levels() {
+      return reading?.levels ?? []
+    },
+    confirmed: (lamp, level) => {
+      confirmations.set(lamp, level)
+      passed.back += BYTES_PER_LAMP
+      confirmTimer ??= setTimeout(
+        () => {
+          confirmTimer = undefined
+          lastConfirmed = performance.now()
+          confirm().catch(failed)
+        },
+        Math.max(CONFIRM_WAIT, lastConfirmed + CONFIRM_EVERY - performance.now()),
+      )
+    },
+    gatewaysChanged: () => {
+      clearTimeout(gatewayTimer)
+      if (gateways.reaches(street)) sayGateway()
+      else gatewayTimer = setTimeout(sayGateway, GATEWAY_GRACE)
+    },
+    close: () => {
+      isOpen = false
+      stop()
+      clearTimeout(confirmTimer)
+      clearTimeout(gatewayTimer)
+      if (reading) gateways.removed(street)
+    },
+  }
+
+  const stop = room.on('change', ({ update, origin }: Change) => {
+    if (origin !== ORIGIN && (reading !== undefined || mayBringLamps(update))) void look()
+  })
+  void look()
+  return street
+}
