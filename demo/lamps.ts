@@ -48,12 +48,10 @@ export const setLamps = ({ store }: Desk, ids: readonly string[], setting: Parti
   })
 // #endregion
 
-const shownWords = (shown: number | null): string => (shown === 0 ? 'dark' : `${shown} %`)
-
 /** A lamp's state as a sentence. */
 export const lampWords = ({ id, set, shown, state }: Lamp): string => {
-  const wanted = `Lamp ${id}: set to ${shownWords(set)}`
-  const last = shown === null ? '' : `, last seen at ${shownWords(shown)}`
+  const wanted = `Lamp ${id}: ${set === 0 ? 'off' : `set to ${set} %`}`
+  const last = shown === null ? '' : `, last seen ${shown === 0 ? 'dark' : `at ${shown} %`}`
   switch (state) {
     case 'confirmed':
       return `${wanted}, confirmed`

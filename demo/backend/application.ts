@@ -29,7 +29,7 @@ const isOwnPage = ({ headers }: IncomingMessage): boolean => {
 }
 
 // #region application
-/** A browser posted the form: one request to Tutti, and everyone in the room has it. */
+/** A browser posted the form: one request, and everyone has it. */
 const push = async (tutti: string, form: URLSearchParams): Promise<Response> =>
   fetch(`${tutti}/rooms/${encodeURIComponent(form.get('room') ?? '')}/events`, {
     method: 'POST',

@@ -1,4 +1,5 @@
 /** The lamps of one room: what its document wants of them goes to the gateways, what they confirm into the document. */
+import type { Live } from 'tutti'
 import type { Change, Logger, RoomHandle } from 'tutti/server'
 import type { Doc } from 'yjs'
 import { Map as YMap } from 'yjs'
@@ -7,7 +8,7 @@ import { LAMP_IDS, lampSchema } from '../schema.ts'
 import type { Gateways, LitStreet } from './gateways.ts'
 
 /** How the document's other writers are told who confirmed. */
-const ORIGIN = 'Street lamps'
+const ORIGIN = 'Lamps'
 /** Milliseconds between two edits that confirm, at least, and for which the first of them waits for others. */
 const CONFIRM_EVERY = 100
 const CONFIRM_WAIT = 20
@@ -50,6 +51,22 @@ const DEFAULT_LEVEL = 70
 /** The first lamp brings the name of its root along: any update before that has none. */
 const mayBringLamps = (update: Uint8Array): boolean =>
   Buffer.from(update.buffer, update.byteOffset, update.byteLength).includes('lamps')
+
+// #region confirm
+/** What the lamps show now, for `room.edit`: returns how many of them had said something else. */
+const writeShown =
+  (shown: readonly (readonly [lamp: number, level: number])[]) =>
+  ({ lamps }: Live<typeof lampSchema>): number => {
+    let count = 0
+    for (const [number, level] of shown) {
+      const lamp = lamps.get(`${number}`)
+      if (lamp === undefined || lamp.shown === level) continue
+      lamp.shown = level
+      count += 1
+    }
+    return count
+  }
+// #endregion
 
 const jsonBytes = (level: LampLevel): number => JSON.stringify(level).length
 
@@ -108,23 +125,13 @@ export const openStreet = ({ number, room, channel, gateways, log }: StreetParts
     for (const level of changed) passed.json += jsonBytes(level)
   }
 
-  // #region confirm
   /** One edit for all that was confirmed meanwhile: the document does not grow by the lamp. */
   const confirm = async (): Promise<void> => {
     const shown = [...confirmations]
     confirmations.clear()
-    const lamps = await room.edit(
-      lampSchema,
-      ({ lamps }) => {
-        const fresh = shown.filter(([lamp, level]) => (lamps.get(`${lamp}`)?.shown ?? null) !== level)
-        for (const [lamp, level] of fresh) lamps.get(`${lamp}`)!.shown = level
-        return fresh.length
-      },
-      { origin: ORIGIN },
-    )
+    const lamps = await room.edit(lampSchema, writeShown(shown), { origin: ORIGIN })
     if (lamps > 0) await tellBytes(lamps)
   }
-  // #endregion
 
   const tellBytes = async (lamps: number): Promise<void> => {
     const { out, back, json } = passed

@@ -81,8 +81,10 @@ export class ChatElement extends DemoElement {
 
   declare desk: Desk
   declare lines: readonly ChatLine[]
+  /** Who is writing, by name; empty if nobody. */
   declare writer: string
   declare problem: string
+  #writerPerson: string | undefined
   #end: (() => void) | undefined
   #toldTyping = -TYPING_EVERY
   #writerTimer: ReturnType<typeof setTimeout> | undefined
@@ -98,7 +100,7 @@ export class ChatElement extends DemoElement {
     super.connectedCallback()
     this.#end ??= listen(this.desk, {
       line: (line) => this.#add(line),
-      typing: (name) => this.#showWriter(name),
+      typing: (name, person) => this.#showWriter(name, person),
     })
   }
 
@@ -145,11 +147,12 @@ export class ChatElement extends DemoElement {
 
   #add(line: ChatLine): void {
     this.lines = [...this.lines, line].slice(-MAX_LINES)
-    if (line.kind === 'said' && line.name === this.writer) this.writer = ''
+    if (line.kind !== 'came' && line.person !== undefined && line.person === this.#writerPerson) this.writer = ''
   }
 
-  #showWriter(name: string): void {
+  #showWriter(name: string, person: string | undefined): void {
     this.writer = name
+    this.#writerPerson = person
     clearTimeout(this.#writerTimer)
     this.#writerTimer = setTimeout(() => {
       this.writer = ''
@@ -173,6 +176,7 @@ export class ChatElement extends DemoElement {
     const input = this.#input
     const text = input.value.trim()
     if (text === '') return
+    // Its place among the others' lines is where the room published it: the answer comes between them, in order.
     if (!(await this.#attempt(() => say(this.desk, text)))) return
     if (input.value.trim() === text) input.value = ''
     this.#toldTyping = -TYPING_EVERY

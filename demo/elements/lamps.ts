@@ -99,6 +99,7 @@ export class LampsElement extends CountedElement {
         font: 400 12px / 24px var(--mono);
         font-variant-numeric: tabular-nums;
         padding: 0;
+        white-space: nowrap;
       }
       tbody tr {
         border-block-start: 1px solid var(--rule);
@@ -112,6 +113,12 @@ export class LampsElement extends CountedElement {
         }
         .name {
           display: none;
+        }
+        th:first-child {
+          inline-size: 40%;
+        }
+        th:last-child {
+          inline-size: 20%;
         }
         .words {
           min-block-size: 48px;

@@ -43,7 +43,7 @@ const GUARDED: Readonly<Record<string, string>> = {
 const DEMO_PACKAGES = ['tutti', 'tutti/lit', 'lit', 'yjs']
 /** Its parts that run in Node, each with the packages that it may import; they share `DEMO_SHARED` with the page. */
 const DEMO_NODE: Readonly<Record<string, readonly string[]>> = {
-  'demo/backend/': ['tutti/server', 'yjs'],
+  'demo/backend/': ['tutti', 'tutti/server', 'yjs'],
   'demo/fleet/': ['ws'],
 }
 const DEMO_SHARED = ['demo/schema.ts', 'demo/lampFrames.ts']
