@@ -70,7 +70,7 @@ export class LampsElement extends CountedElement {
         block-size: 28px;
         accent-color: var(--accent);
       }
-      output {
+      .percent {
         inline-size: 5ch;
         text-align: end;
         color: var(--ink);
@@ -187,7 +187,7 @@ export class LampsElement extends CountedElement {
             @input=${this.#draw}
             @change=${this.#drop}
           />
-          <output class="number">${level} %</output>
+          <span class="number percent">${level} %</span>
         </label>
         <button @click=${() => this.#chooseAll(!areAll)}>${areAll ? 'One lamp' : `All ${lamps.length}`}</button>
       </div>
