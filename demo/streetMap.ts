@@ -82,7 +82,8 @@ export const neighbourOf = (index: number, direction: Direction): number => {
     const ahead = sign * (isAcross ? across : down)
     const aside = Math.abs(isAcross ? down : across)
     const distance = ahead + SIDEWAYS * aside
-    if (ahead <= 0 || distance >= least) continue
+    // What lies far more to the side than ahead is in another direction.
+    if (ahead <= aside / 2 || distance >= least) continue
     best = other
     least = distance
   }

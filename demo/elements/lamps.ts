@@ -31,10 +31,31 @@ export class LampsElement extends CountedElement {
         position: relative;
         block-size: 212px;
       }
+      .hint {
+        margin: 0;
+        padding-block-start: 4px;
+        font-size: 12px;
+        line-height: 20px;
+        color: var(--ink-soft);
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+      }
+      .touch {
+        display: none;
+      }
+      @media (hover: none) {
+        .keys {
+          display: none;
+        }
+        .touch {
+          display: inline;
+        }
+      }
       .words {
         margin: 0;
-        padding-block-start: 8px;
-        min-block-size: 28px;
+        padding-block-start: 4px;
+        min-block-size: 24px;
         font-size: var(--size-s);
         line-height: 20px;
       }
@@ -121,7 +142,7 @@ export class LampsElement extends CountedElement {
           inline-size: 20%;
         }
         .words {
-          min-block-size: 48px;
+          min-block-size: 44px;
         }
       }
     `,
@@ -170,6 +191,7 @@ export class LampsElement extends CountedElement {
           @dim=${(event: CustomEvent<number>) => this.#dimTo(this.#setting.level + event.detail)}
         ></demo-street-map>
       </div>
+      ${HINT}
       <p class="words" role="status">${streetWords(chosen)}</p>
       <div class="controls">
         <button role="switch" aria-checked=${isOn} aria-label="Light" ?disabled=${chosen.length === 0} @click=${this.#switch}>
@@ -269,5 +291,12 @@ export class LampsElement extends CountedElement {
     setLamps(this.desk, this.#ids, { on: level > 0, level })
   }
 }
+
+const HINT = html`
+  <p class="hint">
+    <span class="keys">Click or arrow keys choose, Shift adds. Enter or a second click switches.</span>
+    <span class="touch">Tap a lamp to choose it, again to switch it.</span>
+  </p>
+`
 
 customElements.define('demo-lamps', LampsElement)

@@ -210,8 +210,21 @@ describeBrowser('the street lamps of the demo', () => {
     const value = Number(await panel(page, 'a').getByRole('slider').inputValue())
     expect(value).toBeGreaterThan(70)
     await until('the light', async () => (await light(page, 'b', 4)) === value)
+    await confirmed(page, 'a', 24)
     // One of its own and one that confirms it, every tenth of a second, and at the end.
     expect((await transactions(page, 'a')) - before).toBeLessThanOrEqual(2 * (tenths + 2))
+
+    // Let go within the tenth of a second that began with the first place.
+    await panel(page, 'a')
+      .getByRole('slider')
+      .evaluate((slider: HTMLInputElement) => {
+        for (const place of ['30', '60', '45']) {
+          slider.value = place
+          slider.dispatchEvent(new Event('input', { bubbles: true }))
+        }
+        slider.dispatchEvent(new Event('change', { bubbles: true }))
+      })
+    await until('the last place', async () => (await light(page, 'b', 4)) === 45)
   })
 
   test('a form post to the application reaches both desks of both windows', async () => {

@@ -217,6 +217,23 @@ describe('/lamps', () => {
     gateway.confirm(room, [3, 20])
     await until('the third', async () => (await readDocument(server, room)).lamps?.[3]?.shown === 20)
     expect(await sequence(server, room)).toBe(before + 2)
+
+    // What passed, in a channel beside the room's own.
+    await patch(server, room, { lamps: { 5: { level: 51 } } })
+    await until('the frame', () => gateway.levels(room)[5] === 51)
+    gateway.confirm(room, [5, 51], [6, 50])
+    await until('the fifth', async () => (await readDocument(server, room)).lamps?.[5]?.shown === 51)
+    const { street } = gateway.news().find((each) => each.room === room)!
+    const json = JSON.stringify({ street, lamp: 5, level: 51 }).length
+    let told: { event: string; data: unknown }[] = []
+    await until('the event', async () => {
+      const answer = await fetch(`${api(server, `${room}/lamps`, '/events')}?after=0`)
+      told = ((await answer.json()) as { events: typeof told }).events
+      return told.length > 0
+    })
+    expect(told.map(({ event, data }) => [event, data])).toEqual([
+      ['confirmed', { lamps: 1, out: 4, back: 26 * 4 + 5 * 4 - 4 * 4, json }],
+    ])
     await gateway.close()
   })
 
