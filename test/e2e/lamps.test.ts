@@ -232,7 +232,7 @@ describe('/lamps', () => {
       return told.length > 0
     })
     expect(told.map(({ event, data }) => [event, data])).toEqual([
-      ['confirmed', { lamps: 1, out: 4, back: 26 * 4 + 5 * 4 - 4 * 4, json }],
+      ['confirmed', { lamps: 1, out: 4, back: 8, json }],
     ])
     await gateway.close()
   })
