@@ -69,11 +69,20 @@ const run = async ({ url, room }: Options): Promise<void> => {
     },
   })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, close)
-  // Started by a server, it ends with it, however that ended: the channel between the two closes then.
-  process.once('disconnect', () => process.exit(0))
   process.stdout.write(`Street lamps for ${addressOf(url, room).href}\n`)
 }
 
+/**
+ * Started by a server, it ends with it, however that ended: the channel between the two closes then. That may have been
+ * while this file was still being loaded.
+ */
+const endWithParent = (): void => {
+  if (process.send === undefined) return
+  process.once('disconnect', () => process.exit(0))
+  if (!process.connected) process.exit(0)
+}
+
+endWithParent()
 try {
   const options = readOptions(process.argv.slice(2))
   if (options === 'help') process.stdout.write(HELP)

@@ -39,7 +39,17 @@ const runFleet = (...args: string[]): Run => {
   return run
 }
 
+const servers: ServerProcess[] = []
+
+/** A server for one test. */
+const startServer = async (...more: Parameters<typeof startServerProcess>): Promise<ServerProcess> => {
+  const server = await startServerProcess(...more)
+  servers.push(server)
+  return server
+}
+
 afterEach(async () => {
+  for (const server of servers.splice(0)) await server.stop('SIGKILL')
   for (const { child, ended } of runs.splice(0)) {
     child.kill('SIGKILL')
     await ended
@@ -123,13 +133,13 @@ interface StreetDocument {
   readonly street?: { hasGateway?: boolean }
 }
 
-const api = (server: ServerProcess, room: string, part = ''): string =>
+const api = (server: Pick<ServerProcess, 'port'>, room: string, part = ''): string =>
   `http://127.0.0.1:${server.port}/rooms/${encodeURIComponent(room)}${part}`
 
-const readDocument = async (server: ServerProcess, room: string): Promise<StreetDocument> =>
+const readDocument = async (server: Pick<ServerProcess, 'port'>, room: string): Promise<StreetDocument> =>
   (await (await fetch(api(server, room, '/document'))).json()) as StreetDocument
 
-const patch = async (server: ServerProcess, room: string, change: object): Promise<void> => {
+const patch = async (server: Pick<ServerProcess, 'port'>, room: string, change: object): Promise<void> => {
   const response = await fetch(api(server, room, '/document'), {
     method: 'PATCH',
     headers: { 'content-type': 'application/merge-patch+json' },
@@ -231,9 +241,7 @@ describe('/lamps', () => {
       told = ((await answer.json()) as { events: typeof told }).events
       return told.length > 0
     })
-    expect(told.map(({ event, data }) => [event, data])).toEqual([
-      ['confirmed', { lamps: 1, out: 4, back: 8, json }],
-    ])
+    expect(told.map(({ event, data }) => [event, data])).toEqual([['confirmed', { lamps: 1, out: 4, back: 8, json }]])
     await gateway.close()
   })
 
@@ -355,14 +363,10 @@ describe('the simulated lamps', () => {
   })
 
   test('say so where the server has no street lamps, with exit code 1', async () => {
-    const server = await startServerProcess({ data: 'memory' })
-    try {
-      const run = runFleet('--url', server.url)
-      expect(await run.ended).toBe(1)
-      expect(run.stderr()).toMatch(/^lamps: The server at ws:\S+ has no street lamps; start it with --demo/)
-    } finally {
-      await server.stop()
-    }
+    const server = await startServer({ data: 'memory' })
+    const run = runFleet('--url', server.url)
+    expect(await run.ended).toBe(1)
+    expect(run.stderr()).toMatch(/^lamps: The server at ws:\S+ has no street lamps; start it with --demo/)
   })
 
   test('wait for a server that is not there yet, and come back after it was away', async () => {
@@ -370,7 +374,7 @@ describe('the simulated lamps', () => {
     const run = runFleet('--url', `http://127.0.0.1:${port}/?room=copied`)
     await until('the first attempt', () => run.stdout().includes('No server at ws://127.0.0.1'))
     for (const round of [1, 2]) {
-      const server = await startServerProcess({ data: 'memory', port }, '--demo')
+      const server = await startServer({ data: 'memory', port }, '--demo')
       await killFleet(server)
       await patch(server, 'main', { lamps: { 1: { on: true, level: 60 } } })
       await until(
@@ -386,7 +390,7 @@ describe('the simulated lamps', () => {
   }, 60_000)
 
   test.each(['SIGTERM', 'SIGKILL'] as const)('started by a server, they end with it on %s', async (signal) => {
-    const server = await startServerProcess({ data: 'memory' }, '--demo')
+    const server = await startServer({ data: 'memory' }, '--demo')
     const pid = await fleetOf(server)
     await patch(server, 'main', { lamps: { 1: { on: true, level: 60 } } })
     await until('a confirmation', async () => (await readDocument(server, 'main')).lamps?.[1]?.shown === 60)
@@ -394,8 +398,15 @@ describe('the simulated lamps', () => {
     await until('the end of the fleet', () => !exists(pid))
   })
 
+  test('started by a server that ends before they are there, they end too', async () => {
+    const server = await startServer({ data: 'memory' }, '--demo')
+    const pid = await fleetOf(server)
+    await server.stop('SIGKILL')
+    await until('the end of the fleet', () => !exists(pid))
+  })
+
   test('are no part of a server without the demo', async () => {
-    const server = await startServerProcess({ data: 'memory' })
+    const server = await startServer({ data: 'memory' })
     expect((await fetch(`http://127.0.0.1:${server.port}/application.json`)).status).toBe(404)
     await server.stop()
     expect(server.stderr()).not.toContain('fleet')
@@ -410,6 +421,7 @@ describe('the simulated lamps', () => {
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     )
+    const ended = once(child, 'close')
     const lines: string[] = []
     createInterface(child.stdout).on('line', (line) => lines.push(line))
     let stderr = ''
@@ -418,11 +430,14 @@ describe('the simulated lamps', () => {
     })
     await until('the address', () => lines.length > 0)
     const url = /http:\S+/.exec(lines[0]!)![0]
-    const server = { port: Number(new URL(url).port) } as ServerProcess
-    await patch(server, 'main', { lamps: { 1: { on: true, level: 60 } } })
-    await until('a confirmation', async () => (await readDocument(server, 'main')).lamps?.[1]?.shown === 60)
-    child.kill('SIGTERM')
-    await once(child, 'close')
+    try {
+      const server = { port: Number(new URL(url).port) }
+      await patch(server, 'main', { lamps: { 1: { on: true, level: 60 } } })
+      await until('a confirmation', async () => (await readDocument(server, 'main')).lamps?.[1]?.shown === 60)
+    } finally {
+      child.kill('SIGTERM')
+      await ended
+    }
     expect(lines).toEqual([`Tutti listens on ${url}`])
     expect(stderr).toBe('')
   })
