@@ -1,5 +1,5 @@
 import type { Desk } from './desk.ts'
-import { LAMP_IDS } from './schema.ts'
+import { DEFAULT_LEVEL, LAMP_IDS } from './schema.ts'
 
 export interface Lamp {
   readonly id: string
@@ -15,7 +15,7 @@ export interface LampSetting {
   readonly level: number
 }
 
-const DARK: LampSetting & { readonly shown: null } = { on: false, level: 70, shown: null }
+const DARK: LampSetting & { readonly shown: null } = { on: false, level: DEFAULT_LEVEL, shown: null }
 
 // #region lamps
 /** What is wanted and what is confirmed, side by side: the light itself is what the lamp confirmed. */

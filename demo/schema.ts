@@ -4,19 +4,20 @@ import { LAMP_COUNT } from './lampFrames.ts'
 export const NOTE_COLOURS = ['straw', 'apricot', 'rose', 'sky', 'sage', 'lilac'] as const
 export type NoteColour = (typeof NOTE_COLOURS)[number]
 
-// #region lamps
+/** Percent of light of a lamp that nobody has dimmed. */
+export const DEFAULT_LEVEL = 70
+
 /** The street lamps: set by the desks, confirmed by the server for the devices, which know nothing of documents. */
 export const lampSchema = {
   lamps: s.record(
     s.object({
       on: s.boolean().default(false),
-      level: s.number().default(70), // percent
+      level: s.number().default(DEFAULT_LEVEL), // percent
       shown: s.number().nullable().default(null), // what the lamp said it shows
     }),
   ),
   street: s.object({ hasGateway: s.boolean().default(false) }),
 }
-// #endregion
 
 export const LAMP_IDS = Array.from({ length: LAMP_COUNT }, (_, index) => String(index + 1))
 

@@ -4,7 +4,7 @@ import type { Change, Logger, RoomHandle } from 'tutti/server'
 import type { Doc } from 'yjs'
 import { Map as YMap } from 'yjs'
 import { BRIGHTEST, BYTES_PER_LAMP, type LampLevel } from '../lampFrames.ts'
-import { LAMP_IDS, lampSchema } from '../schema.ts'
+import { DEFAULT_LEVEL, LAMP_IDS, lampSchema } from '../schema.ts'
 import type { Gateways, LitStreet } from './gateways.ts'
 
 /** How the document's other writers are told who confirmed. */
@@ -24,29 +24,20 @@ export interface StreetParts {
   readonly log: Logger
 }
 
-interface Reading {
-  readonly levels: number[]
-  readonly hasGateway: boolean
-}
-
 const percent = (value: unknown): number =>
   typeof value === 'number' && Number.isFinite(value) ? Math.round(Math.min(BRIGHTEST, Math.max(0, value))) : 0
 
-/** `undefined`: no street, the document has no lamps. */
-const readStreet = (doc: Doc): Reading | undefined => {
+/** What each lamp is to show; `undefined`: no street, the document has no lamps. */
+const readLevels = (doc: Doc): number[] | undefined => {
   if (!doc.share.has('lamps')) return undefined
   const lamps = doc.getMap('lamps')
   if (lamps.size === 0) return undefined
-  const levels = LAMP_IDS.map((id) => {
+  return LAMP_IDS.map((id) => {
     const lamp = lamps.get(id)
     if (!(lamp instanceof YMap) || lamp.get('on') !== true) return 0
     return percent(lamp.get('level') ?? DEFAULT_LEVEL)
   })
-  return { levels, hasGateway: doc.getMap('street').get('hasGateway') === true }
 }
-
-/** As the schema reads a level that nobody has set. */
-const DEFAULT_LEVEL = 70
 
 /** The first lamp brings the name of its root along: any update before that has none. */
 const mayBringLamps = (update: Uint8Array): boolean =>
@@ -76,7 +67,8 @@ export interface Street extends LitStreet {
 
 export const openStreet = ({ number, room, channel, gateways, log }: StreetParts): Street => {
   let isOpen = true
-  let reading: Reading | undefined
+  /** As last read; `undefined`: it is no street yet. */
+  let levels: readonly number[] | undefined
   let isLooking = false
   let isStale = false
   let confirmTimer: ReturnType<typeof setTimeout> | undefined
@@ -96,7 +88,7 @@ export const openStreet = ({ number, room, channel, gateways, log }: StreetParts
     try {
       while (isStale && isOpen) {
         isStale = false
-        const next = await room.read(readStreet)
+        const next = await room.read(readLevels)
         if (next && isOpen) take(next)
       }
     } catch (error) {
@@ -106,17 +98,17 @@ export const openStreet = ({ number, room, channel, gateways, log }: StreetParts
     }
   }
 
-  const take = (next: Reading): void => {
-    const before = reading
-    reading = next
+  const take = (next: readonly number[]): void => {
+    const before = levels
+    levels = next
     if (before === undefined) {
       gateways.added(street)
       street.gatewaysChanged()
       return
     }
     const changed: LampLevel[] = []
-    for (const [index, level] of next.levels.entries()) {
-      if (level !== before.levels[index]) changed.push({ street: number, lamp: index + 1, level })
+    for (const [index, level] of next.entries()) {
+      if (level !== before[index]) changed.push({ street: number, lamp: index + 1, level })
     }
     if (changed.length === 0) return
     const bytes = gateways.send(street, changed)
@@ -156,7 +148,7 @@ export const openStreet = ({ number, room, channel, gateways, log }: StreetParts
     number,
     room: room.name,
     get levels() {
-      return reading?.levels ?? []
+      return levels ?? []
     },
     confirmed: (lamp, level) => {
       confirmations.set(lamp, level)
@@ -180,12 +172,12 @@ export const openStreet = ({ number, room, channel, gateways, log }: StreetParts
       stop()
       clearTimeout(confirmTimer)
       clearTimeout(gatewayTimer)
-      if (reading) gateways.removed(street)
+      if (levels) gateways.removed(street)
     },
   }
 
   const stop = room.on('change', ({ update, origin }: Change) => {
-    if (origin !== ORIGIN && (reading !== undefined || mayBringLamps(update))) void look()
+    if (origin !== ORIGIN && (levels !== undefined || mayBringLamps(update))) void look()
   })
   void look()
   return street

@@ -1,9 +1,9 @@
 import { css, html } from 'lit'
 import type { Desk } from '../desk.ts'
-import { type DeviceBytes, followLampBytes, type UpdateBytes } from '../lampBytes.ts'
 import { type Lamp, type LampSetting, lampsOf, setLamps, settingOf, streetWords } from '../lamps.ts'
 import { LAMP_IDS } from '../schema.ts'
 import { CountedElement, controls } from './demoElement.ts'
+import './lampBytes.ts'
 import './streetMap.ts'
 
 /** Milliseconds between two changes of a slider that is being drawn; the last place is always written. */
@@ -16,8 +16,6 @@ export class LampsElement extends CountedElement {
   static override properties = {
     desk: { attribute: false },
     chosen: { state: true },
-    updateBytes: { state: true },
-    deviceBytes: { state: true },
     drawn: { state: true },
   }
   static override styles = [
@@ -96,35 +94,6 @@ export class LampsElement extends CountedElement {
         text-align: end;
         color: var(--ink);
       }
-      table {
-        inline-size: 100%;
-        border-collapse: collapse;
-        table-layout: fixed;
-        font-size: var(--size-s);
-        line-height: 24px;
-      }
-      th {
-        font-weight: 400;
-        text-align: start;
-        color: var(--ink-soft);
-        padding: 0;
-      }
-      thead th:not(:first-child),
-      td {
-        text-align: end;
-      }
-      th:first-child {
-        inline-size: 42%;
-      }
-      td {
-        font: 400 12px / 24px var(--mono);
-        font-variant-numeric: tabular-nums;
-        padding: 0;
-        white-space: nowrap;
-      }
-      tbody tr {
-        border-block-start: 1px solid var(--rule);
-      }
       @container (width < 440px) {
         .controls {
           gap: 8px;
@@ -134,12 +103,6 @@ export class LampsElement extends CountedElement {
         }
         .name {
           display: none;
-        }
-        th:first-child {
-          inline-size: 40%;
-        }
-        th:last-child {
-          inline-size: 20%;
         }
         .words {
           min-block-size: 44px;
@@ -151,11 +114,8 @@ export class LampsElement extends CountedElement {
   declare desk: Desk
   /** Indices of lamps. */
   declare chosen: readonly number[]
-  declare updateBytes: UpdateBytes | undefined
-  declare deviceBytes: DeviceBytes | undefined
   /** Where the slider is while it is being drawn. */
   declare drawn: number | undefined
-  #end: (() => void) | undefined
   #dimTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor() {
@@ -163,16 +123,10 @@ export class LampsElement extends CountedElement {
     this.chosen = [FIRST_CHOSEN]
   }
 
-  override connectedCallback(): void {
-    super.connectedCallback()
-    this.#end ??= followLampBytes(this.desk, (news) => Object.assign(this, news))
-  }
-
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     clearTimeout(this.#dimTimer)
-    this.#end?.()
-    this.#end = undefined
+    this.#dimTimer = undefined
   }
 
   override render() {
@@ -213,32 +167,7 @@ export class LampsElement extends CountedElement {
         </label>
         <button @click=${() => this.#chooseAll(!areAll)}>${areAll ? 'One lamp' : `All ${lamps.length}`}</button>
       </div>
-      ${this.#renderBytes()}
-    `
-  }
-
-  #renderBytes() {
-    const { updateBytes: update, deviceBytes: device } = this
-    const of = (count: number | undefined): string =>
-      count === undefined ? '' : count === 1 ? ', one lamp' : `, ${count} lamps`
-    return html`
-      <table>
-        <thead>
-          <tr><th scope="col">Bytes of a change</th><th scope="col">sent</th><th scope="col">as JSON</th></tr>
-        </thead>
-        <tbody>
-          <tr>
-            <th scope="row" title="The Yjs update">Document${of(update?.lamps)}</th>
-            <td data-bytes="update">${update ? `${update.update} B` : '–'}</td>
-            <td data-bytes="update-json">${update ? `${update.json} B` : '–'}</td>
-          </tr>
-          <tr>
-            <th scope="row" title="Binary frames of their own socket">Devices${of(device?.lamps)}</th>
-            <td data-bytes="device">${device ? `${device.out} B, ${device.back} back` : '–'}</td>
-            <td data-bytes="device-json">${device ? `${device.json} B` : '–'}</td>
-          </tr>
-        </tbody>
-      </table>
+      <demo-lamp-bytes .desk=${this.desk}></demo-lamp-bytes>
     `
   }
 
