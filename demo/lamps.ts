@@ -40,11 +40,8 @@ export const settingOf = ({ store }: Desk, id: string): LampSetting => store.sta
 export const setLamps = ({ store }: Desk, ids: readonly string[], setting: Partial<LampSetting>): void =>
   store.transact(() => {
     const { lamps } = store.state
-    for (const id of ids) {
-      const lamp = lamps.get(id)
-      if (lamp === undefined) lamps.set(id, setting)
-      else Object.assign(lamp, setting)
-    }
+    for (const id of LAMP_IDS) if (!lamps.has(id)) lamps.set(id, {}) // a room that is older than its street
+    for (const id of ids) Object.assign(lamps.get(id)!, setting)
   })
 // #endregion
 

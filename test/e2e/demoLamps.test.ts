@@ -166,6 +166,22 @@ describeBrowser('the street lamps of the demo', () => {
     expect(await words(page, 'a')).toBe('Lamp 1: set to 70 %, confirmed')
   })
 
+  test('a room that had content before there were lamps gets its street with the first one that is set', async () => {
+    const room = newRoom()
+    const response = await fetch(`http://127.0.0.1:${server.port}/rooms/${room}/document`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/merge-patch+json' },
+      body: JSON.stringify({ kept: [{ name: 'Viola', text: 'of old' }] }),
+    })
+    expect(response.status).toBe(200)
+    const page = await openPage(room)
+    expect(await lamps(page, 'a', 'alone').count()).toBe(24)
+    await panel(page, 'a').getByRole('switch', { name: 'Light' }).click()
+    await confirmed(page, 'b', 24)
+    expect(await light(page, 'b', 8)).toBe(70)
+    expect(await light(page, 'b', 9)).toBe(0)
+  })
+
   test('is used by keyboard alone: choose, add, switch, dim', async () => {
     const page = await openPage(newRoom())
     await confirmed(page, 'a', 24)
