@@ -26,6 +26,6 @@ export const serverAddress = (): string => {
   return address.href
 }
 
-/** The room's document at the HTTP door, for back ends. */
-export const documentAddress = (room: string): string =>
-  new URL(`/rooms/${encodeURIComponent(room)}/document`, location.href).href
+/** A part of the room at the HTTP door, for back ends. */
+export const roomAddress = (room: string, part: 'document' | 'events'): string =>
+  new URL(`/rooms/${encodeURIComponent(room)}/${part}`, location.href).href

@@ -5,11 +5,13 @@ export interface ChatLine {
   readonly kind: 'said' | 'came' | 'left' | 'gap'
   readonly name: string
   readonly text: string
+  /** Whose it is: names are not unique. `undefined`: a back end's, or nobody's. */
+  readonly person?: string | undefined
 }
 
 export interface ChatNews {
   line(line: ChatLine): void
-  typing(name: string): void
+  typing(name: string, person: string | undefined): void
 }
 
 /** The name that a person shows with their presence, if they do. */
@@ -20,10 +22,10 @@ const nameOf = (info: unknown): string =>
 /** Events are heard by who is here now. Returns the function that ends it. */
 export const listen = ({ room: { events } }: Desk, { line, typing }: ChatNews): (() => void) => {
   const ends = [
-    events.bind('message', ({ name, text }) => line({ kind: 'said', name, text })),
-    events.bind('typing', ({ name }, { recovered }) => recovered || typing(name)),
-    events.on('join', ({ info }) => line({ kind: 'came', name: nameOf(info), text: 'came' })),
-    events.on('leave', ({ info }) => line({ kind: 'left', name: nameOf(info), text: 'left' })),
+    events.bind('message', ({ name, text }, { userId }) => line({ kind: 'said', name, text, person: userId })),
+    events.bind('typing', ({ name }, { recovered, userId }) => recovered || typing(name, userId)),
+    events.on('join', ({ id, info }) => line({ kind: 'came', name: nameOf(info), text: 'came', person: id })),
+    events.on('leave', ({ id, info }) => line({ kind: 'left', name: nameOf(info), text: 'left', person: id })),
     events.on('gap', () => line({ kind: 'gap', name: '', text: 'Some messages were missed' })),
   ]
   return () => ends.forEach((end) => void end())

@@ -2,7 +2,7 @@ import { TuttiError } from 'tutti'
 import { roomFromAddress } from './address.ts'
 import { type Desk, openDesk } from './desk.ts'
 import { DeskElement } from './elements/desk.ts'
-import { PushElement } from './elements/push.ts'
+import { PushElement, type PushKind } from './elements/push.ts'
 import { RoomElement, restoreTheme } from './elements/room.ts'
 import { WireElement } from './elements/wire.ts'
 import { restoreFlashes } from './flash.ts'
@@ -29,22 +29,28 @@ const start = (): void => {
   find('demo-room', RoomElement).name = desks[0].room.name
 }
 
-/** Draws the back end's requests: those of the button as they leave, one by the copied `curl` when it shows here. */
+/** Draws the back end's requests: those of the buttons as they leave, others when what they pushed shows here. */
 const drawPushes = ([a, b]: readonly [Desk, Desk], push: PushElement, wire: WireElement): void => {
-  let unseen = 0
-  push.onPush = (stage, bytes) => {
+  const unseen = { document: 0, event: 0 }
+  push.onPush = (kind, stage, bytes) => {
     if (stage === 'sent') {
-      unseen += 1
+      unseen[kind] += 1
       wire.reportPush(bytes)
     } else if (stage === 'stored') wire.reportStored()
-    else unseen -= 1
+    else unseen[kind] -= 1
   }
   for (const desk of [a, b]) {
-    desk.transactions.subscribe(({ origin, bytes }) => {
+    const seen = (kind: PushKind, bytes: number): void => {
       const heard = a.room.status.connection === 'connected' ? a : b
-      if (origin !== 'server' || desk !== heard) return
-      if (unseen > 0) unseen -= 1
+      if (desk !== heard) return
+      if (unseen[kind] > 0) unseen[kind] -= 1
       else wire.reportPush(bytes)
+    }
+    desk.transactions.subscribe(({ origin, bytes }) => {
+      if (origin === 'server') seen('document', bytes)
+    })
+    desk.room.events.bindAll((_event, data, { from }) => {
+      if (from === 'server') seen('event', JSON.stringify(data).length)
     })
   }
 }

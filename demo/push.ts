@@ -1,10 +1,10 @@
-import { documentAddress } from './address.ts'
+import { roomAddress } from './address.ts'
 import type { DemoStore } from './schema.ts'
 
 /** An HTTP request that a back end would make: shown as `curl`, and sent as it stands by the button. */
 export interface PushRequest {
   readonly url: string
-  readonly method: 'PATCH'
+  readonly method: 'PATCH' | 'POST'
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
@@ -21,13 +21,26 @@ export const nextPush = (room: string, { notes }: DemoStore['state']): PushReque
   const patch = { notes: { [id]: note ? { text } : { text, ...MADE } } }
   return {
     // A new note's text is to become one that can be written together.
-    url: documentAddress(room) + (note ? '' : `?text=notes.${id}.text`),
+    url: roomAddress(room, 'document') + (note ? '' : `?text=notes.${id}.text`),
     method: 'PATCH',
     headers: { 'content-type': 'application/merge-patch+json' },
     body: JSON.stringify(patch),
   }
 }
 // #endregion
+
+const ANNOUNCEMENTS = ['The bus leaves at 23:10', 'Coffee is ready', 'Please leave by the side door']
+
+/** An event: everyone who is there hears it, nobody stores it. */
+export const eventPush = (room: string, sent: number): PushRequest => {
+  const text = ANNOUNCEMENTS[sent % ANNOUNCEMENTS.length]!
+  return {
+    url: roomAddress(room, 'events'),
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ event: 'message', data: { name: 'Back end', text } }),
+  }
+}
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 

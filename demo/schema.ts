@@ -1,7 +1,25 @@
 import { type Room, type Store, s } from 'tutti'
+import { LAMP_COUNT } from './lampFrames.ts'
 
 export const NOTE_COLOURS = ['straw', 'apricot', 'rose', 'sky', 'sage', 'lilac'] as const
 export type NoteColour = (typeof NOTE_COLOURS)[number]
+
+/** Percent of light of a lamp that nobody has dimmed. */
+export const DEFAULT_LEVEL = 70
+
+/** The street lamps: set by the desks, confirmed by the server for the devices, which know nothing of documents. */
+export const lampSchema = {
+  lamps: s.record(
+    s.object({
+      on: s.boolean().default(false),
+      level: s.number().default(DEFAULT_LEVEL), // percent
+      shown: s.number().nullable().default(null), // what the lamp said it shows
+    }),
+  ),
+  street: s.object({ hasGateway: s.boolean().default(false) }),
+}
+
+export const LAMP_IDS = Array.from({ length: LAMP_COUNT }, (_, index) => String(index + 1))
 
 // #region schema
 export const schema = {
@@ -12,12 +30,12 @@ export const schema = {
       // Parts of the free way across and down the board, 0 to 1.
       x: s.number().default(0.5),
       y: s.number().default(0.5),
-      // Higher lies over lower; the last one moved is on top.
-      layer: s.number().default(0),
+      layer: s.number().default(0), // Higher lies over lower; the last one moved is on top.
     }),
   ),
   letter: s.text(),
   kept: s.list(s.object({ name: s.string(), text: s.string() })),
+  ...lampSchema,
 }
 // #endregion
 
@@ -44,6 +62,19 @@ export const eventSchema = {
 }
 // #endregion
 
+/** What passed on the lamps' own socket for changes that were confirmed just now; in a channel of its own. */
+export const lampEventSchema = {
+  confirmed: s.object({
+    lamps: s.number(),
+    // Bytes: to the gateway, back from it, and of the same as JSON one way.
+    out: s.number(),
+    back: s.number(),
+    json: s.number(),
+  }),
+}
+
+export const lampChannel = (room: string): string => `${room}/lamps`
+
 export type DemoStore = Store<typeof schema>
 
 // #region seed
@@ -51,6 +82,7 @@ export type DemoStore = Store<typeof schema>
 export const seedBoard = (store: DemoStore): Promise<boolean> =>
   store.seed((state) => {
     for (const [id, note] of Object.entries(FIRST_NOTES)) state.notes.set(id, note)
+    for (const id of LAMP_IDS) state.lamps.set(id, { on: FIRST_LIT.includes(id) })
     state.letter.insert(0, FIRST_LETTER)
   })
 // #endregion
@@ -62,6 +94,8 @@ const FIRST_NOTES = {
   lights: { text: 'Cut the wire, move this, come back', colour: 'rose', x: 0.18, y: 0.9, layer: 0 },
   encore: { text: 'Encore, if they ask', colour: 'lilac', x: 0.74, y: 0.97, layer: 0 },
 } as const
+
+const FIRST_LIT = ['2', '5', '9', '13', '16', '20', '23']
 
 const FIRST_LETTER =
   'Dear all,\n\nthe rehearsal begins at six. Write into this letter from both desks at once: each letter keeps its place.\n'

@@ -1,5 +1,5 @@
 /** What a WebSocket frame carries, told by its first bytes (y-websocket: 0 document, 1 presence; Tutti's own: 100). */
-export type FrameKind = 'document' | 'presence' | 'ack' | 'control'
+export type FrameKind = 'document' | 'presence' | 'event' | 'ack' | 'control'
 
 export interface Frame {
   /** `out` from the client to the server, `in` the other way. */
@@ -12,6 +12,8 @@ const DOCUMENT = 0
 const PRESENCE = 1
 const TUTTI = 100
 const TUTTI_ACK = 2
+/** Subscribing, events in both directions and their answers, people who come and go. */
+const TUTTI_EVENTS: readonly (number | undefined)[] = [5, 6, 7, 8, 9, 10, 11, 12, 14]
 
 export const frameKind = (bytes: Uint8Array): FrameKind => {
   switch (bytes[0]) {
@@ -20,7 +22,8 @@ export const frameKind = (bytes: Uint8Array): FrameKind => {
     case PRESENCE:
       return 'presence'
     case TUTTI:
-      return bytes[1] === TUTTI_ACK ? 'ack' : 'control'
+      if (bytes[1] === TUTTI_ACK) return 'ack'
+      return TUTTI_EVENTS.includes(bytes[1]) ? 'event' : 'control'
     default:
       return 'control'
   }

@@ -3,10 +3,18 @@ import type { DemoRoom, DemoStore } from './schema.ts'
 
 /**
  * Where a change came from: this desk (`local`), its undo, the first content (`seed`), this device's copy, a member of
- * the room by name, `server` for a writer that is no member (a back end), `sync` for what the server had before, or for
- * several writers at once.
+ * the room by name, a back end by name, `server` for any other writer that is no member, `sync` for what the server had
+ * before, or for several writers at once.
  */
-export type Origin = 'local' | 'undo' | 'seed' | 'device' | 'server' | 'sync' | { readonly member: string }
+export type Origin =
+  | 'local'
+  | 'undo'
+  | 'seed'
+  | 'device'
+  | 'server'
+  | 'sync'
+  | { readonly member: string }
+  | { readonly backEnd: string }
 
 export interface LoggedTransaction {
   readonly number: number
@@ -61,16 +69,27 @@ export const followTransactions = (store: DemoStore, room: DemoRoom): Transactio
   const listeners = new Set<(entry: LoggedTransaction) => void>()
   let entries: readonly LoggedTransaction[] = []
   let count = 0
+  /** Of this turn: the name of a back end comes right after its change. */
+  let fresh: LoggedTransaction[] = []
+  const log = (): void => {
+    const logged = fresh
+    fresh = []
+    entries = [...logged.toReversed(), ...entries].slice(0, KEPT)
+    for (const entry of logged) for (const listener of listeners) listener(entry)
+  }
   store.doc.on('update', (update: Uint8Array, _origin: unknown, doc: Y.Doc, transaction: Y.Transaction) => {
     count += 1
-    const entry = {
+    if (fresh.length === 0) queueMicrotask(log)
+    fresh.push({
       number: count,
       origin: originOf(transaction, room),
       bytes: update.byteLength,
       roots: rootsOf(transaction, doc),
-    } satisfies LoggedTransaction
-    entries = [entry, ...entries].slice(0, KEPT)
-    for (const listener of listeners) listener(entry)
+    })
+  })
+  room.on('edit', ({ origin }) => {
+    const last = fresh.at(-1)
+    if (last?.origin === 'server') fresh[fresh.length - 1] = { ...last, origin: { backEnd: origin } }
   })
   return {
     get entries() {

@@ -34,21 +34,31 @@ const compile = () => {
   try {
     run('typescript', 'tsc', ['-p', 'tsconfig.build.json', '--outDir', fresh])
     copyFileSync(join(ROOT, 'server/api/openapi.json'), join(fresh, 'server/api/openapi.json'))
-    for (const folder of ['lib', 'server']) {
-      rmSync(join(DIST, folder), { recursive: true, force: true })
-      renameSync(join(fresh, folder), join(DIST, folder))
+    // The demo's page is public, its back end is not: it lies apart.
+    for (const [from, to] of Object.entries({ lib: 'lib', server: 'server', demo: 'demoBackend' })) {
+      rmSync(join(DIST, to), { recursive: true, force: true })
+      renameSync(join(fresh, from), join(DIST, to))
     }
   } finally {
     rmSync(fresh, { recursive: true, force: true })
   }
 }
 
+/** The demo's own back end and simulated devices, and what they share with its page. */
+const DEMO_BACKEND = ['demo/backend', 'demo/fleet', 'demo/lampFrames.ts', 'demo/schema.ts']
+
 /** @type {Part[]} */
 const PARTS = [
   {
     name: 'lib and server',
-    sources: ['lib', 'server', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
-    results: ['dist/lib/index.js', 'dist/server/main.js', 'dist/server/api/openapi.json'],
+    sources: ['lib', 'server', ...DEMO_BACKEND, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
+    results: [
+      'dist/lib/index.js',
+      'dist/server/main.js',
+      'dist/server/api/openapi.json',
+      'dist/demoBackend/backend/index.js',
+      'dist/demoBackend/fleet/main.js',
+    ],
     make: compile,
   },
   {

@@ -69,6 +69,8 @@ export interface CreateServerOptions extends ServerOptions {
    *     createServer({ sockets: { '/echo': { message: (socket, message) => void socket.send(message) } } })
    */
   readonly sockets?: SocketEndpoints
+  /** @internal What the demo's page reads besides what was built, by path. */
+  readonly demoFiles?: Readonly<Record<string, string>>
 }
 
 export interface Server {
@@ -105,8 +107,11 @@ const startWebhooks = async (
 }
 
 /** The demo as `npm run build` made it, beside this file in the package. */
-const demoFiles = async ({ demo }: Options): Promise<{ staticFiles: StaticFiles } | undefined> =>
-  demo ? { staticFiles: await createStaticFiles(fileURLToPath(new URL('../demo', import.meta.url))) } : undefined
+const staticFilesOf = async (
+  { demo }: Options,
+  more: Readonly<Record<string, string>> | undefined,
+): Promise<{ staticFiles: StaticFiles } | undefined> =>
+  demo ? { staticFiles: await createStaticFiles(fileURLToPath(new URL('../demo', import.meta.url)), more) } : undefined
 
 /**
  * Starts a server and resolves once it accepts connections.
@@ -117,12 +122,12 @@ const demoFiles = async ({ demo }: Options): Promise<{ staticFiles: StaticFiles 
  * @throws TuttiError `INVALID_OPTION`, `PORT_IN_USE`, `DATA_IN_USE`, `STORAGE_FAILED`.
  */
 export const createServer = async (input: CreateServerOptions = {}): Promise<Server> => {
-  const { logger: givenLogger, storage: givenStorage, journal, hooks, sockets = {}, ...listed } = input
+  const { logger: givenLogger, storage: givenStorage, journal, hooks, sockets = {}, demoFiles, ...listed } = input
   const options = parseOptions(listed)
   if (hooks) checkHooks(hooks)
   checkEndpoints(sockets, options.maxMessageBytes)
   const logger = givenLogger ?? createLog({ level: options.logLevel })
-  const files = await demoFiles(options)
+  const files = await staticFilesOf(options, demoFiles)
   const openApi = await readOpenApi()
   const apps = createApps(options.apps)
   const storage = givenStorage ?? (await openStorage(options))

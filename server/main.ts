@@ -2,7 +2,7 @@
 /** The command `tutti`. The only file that reads `process.env` and `process.argv` and calls `process.exit`. */
 import { createRequire } from 'node:module'
 import { TuttiError } from '../lib/errors.ts'
-import { createServer, type Server } from './index.ts'
+import { createServer, type Logger, type Server } from './index.ts'
 import { createLog } from './log.ts'
 import { type Command, commandFrom, helpText, type Options } from './options.ts'
 
@@ -25,6 +25,24 @@ const version = (): string => {
   return version
 }
 
+/** With the demo's own back end, which nothing else of the server knows. */
+const createDemoServer = async (options: Options, log: Logger): Promise<Server> => {
+  const { openDemoBackend } = await import('#demo')
+  const backend = await openDemoBackend({ host: options.host, log })
+  try {
+    const server = await createServer({ ...options, logger: log, ...backend.parts, demoFiles: backend.files })
+    backend.attach(server)
+    const close = (): Promise<void> => {
+      backend.close()
+      return server.close()
+    }
+    return { ...server, close }
+  } catch (error) {
+    backend.close()
+    throw error
+  }
+}
+
 const serve = (options: Options): void => {
   const log = createLog({ level: options.logLevel })
 
@@ -36,7 +54,7 @@ const serve = (options: Options): void => {
   process.on('uncaughtException', die)
   process.on('unhandledRejection', die)
 
-  const starting: Promise<Server> = createServer({ ...options, logger: log })
+  const starting = options.demo ? createDemoServer(options, log) : createServer({ ...options, logger: log })
 
   let stopping = false
   const stop = async (signal: keyof typeof SIGNALS): Promise<void> => {

@@ -1,20 +1,30 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { connect as tcpConnect } from 'node:net'
-import { fileURLToPath } from 'node:url'
-import type { Plugin } from 'vite'
+import { inspect } from 'node:util'
+import type { Logger } from 'tutti/server'
+import type { Plugin, ViteDevServer } from 'vite'
 
 const ROOT = new URL('../../', import.meta.url)
 const BUILT = new URL('dist/server/index.js', ROOT)
+const BUILT_DEMO = new URL('dist/demoBackend/backend/index.js', ROOT)
 const DOORS = /^\/(rooms\/|health$|ready$)/
 
-const buildServer = (): void => {
-  const { status } = spawnSync('npx', ['tsc', '-p', 'tsconfig.build.json'], {
-    cwd: fileURLToPath(ROOT),
-    stdio: 'inherit',
-  })
-  if (status !== 0) throw new Error('tsc could not build the server')
+const buildServer = async (): Promise<void> => {
+  const script = new URL('scripts/build.mjs', ROOT).href
+  const { build } = (await import(script)) as typeof import('../../scripts/build.mjs')
+  await build({ stale: true, sizes: false })
+}
+
+/** What the demo's back end says, among Vite's own lines. */
+const logOf = ({ config: { logger } }: ViteDevServer): Logger => {
+  const line = (fields: object, message: string): string => `${message} ${inspect(fields, { breakLength: Infinity })}`
+  return {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: (fields, message) => logger.warn(line(fields, message)),
+    error: (fields, message) => logger.error(line(fields, message)),
+  }
 }
 
 /**
@@ -25,12 +35,25 @@ export const tuttiServer = (data: string): Plugin => ({
   name: 'demo:tutti-server',
   apply: 'serve',
   async configureServer(vite) {
-    if (!existsSync(BUILT)) buildServer()
-    // By the package's own name: what was built above.
+    if (![BUILT, BUILT_DEMO].every((file) => existsSync(file))) await buildServer()
+    // By the package's own names: what was built above.
     const { createServer } = await import('tutti/server')
-    const server = await createServer({ host: '127.0.0.1', port: 0, data })
+    const { openDemoBackend } = await import('#demo')
+    const backend = await openDemoBackend({ host: '127.0.0.1', log: logOf(vite) })
+    const server = await createServer({ host: '127.0.0.1', port: 0, data, ...backend.parts })
+    backend.attach(server)
     const { port } = server.address
-    vite.httpServer?.once('close', () => void server.close())
+    vite.httpServer?.once('close', () => {
+      backend.close()
+      void server.close()
+    })
+
+    vite.middlewares.use((request, response, next) => {
+      const text = backend.files[(request.originalUrl ?? '').split('?')[0] ?? '']
+      if (text === undefined) return next()
+      response.setHeader('content-type', 'application/json')
+      response.end(text)
+    })
 
     vite.middlewares.use((request, response, next) => {
       if (!DOORS.test((request.originalUrl ?? '').split('?')[0] ?? '')) return next()

@@ -10,12 +10,23 @@ const MAX_LINES = 50
 const TYPING_EVERY = 2_000
 const TYPING_SHOWN = 3_000
 
+interface Writer {
+  readonly person: string
+  readonly name: string
+  readonly timer: ReturnType<typeof setTimeout>
+}
+
+const writingWords = (names: readonly string[]): string => {
+  if (names.length > 2) return `${names.length} are writing`
+  return names.length === 0 ? '' : `${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} writing`
+}
+
 /** What is said, as events, beside what is kept, in the document. */
 export class ChatElement extends DemoElement {
   static override properties = {
     desk: { attribute: false },
     lines: { state: true },
-    writer: { state: true },
+    writers: { state: true },
     problem: { state: true },
   }
   static override styles = [
@@ -81,16 +92,16 @@ export class ChatElement extends DemoElement {
 
   declare desk: Desk
   declare lines: readonly ChatLine[]
-  declare writer: string
+  /** Who is writing. */
+  declare writers: readonly Writer[]
   declare problem: string
   #end: (() => void) | undefined
   #toldTyping = -TYPING_EVERY
-  #writerTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor() {
     super()
     this.lines = []
-    this.writer = ''
+    this.writers = []
     this.problem = ''
   }
 
@@ -98,20 +109,21 @@ export class ChatElement extends DemoElement {
     super.connectedCallback()
     this.#end ??= listen(this.desk, {
       line: (line) => this.#add(line),
-      typing: (name) => this.#showWriter(name),
+      typing: (name, person = name) => this.#showWriter(name, person),
     })
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback()
-    clearTimeout(this.#writerTimer)
+    for (const { timer } of this.writers) clearTimeout(timer)
+    this.writers = []
     this.#end?.()
     this.#end = undefined
   }
 
   override render() {
     const kept = [...this.desk.store.state.kept]
-    const news = this.problem || (this.writer && `${this.writer} is writing`)
+    const news = this.problem || writingWords(this.writers.map(({ name }) => name))
     return html`
       <div class="columns">
         <section>
@@ -145,15 +157,20 @@ export class ChatElement extends DemoElement {
 
   #add(line: ChatLine): void {
     this.lines = [...this.lines, line].slice(-MAX_LINES)
-    if (line.kind === 'said' && line.name === this.writer) this.writer = ''
+    if (line.kind !== 'came' && line.person !== undefined) this.#forgetWriter(line.person)
   }
 
-  #showWriter(name: string): void {
-    this.writer = name
-    clearTimeout(this.#writerTimer)
-    this.#writerTimer = setTimeout(() => {
-      this.writer = ''
-    }, TYPING_SHOWN)
+  #showWriter(name: string, person: string): void {
+    this.#forgetWriter(person)
+    const timer = setTimeout(() => this.#forgetWriter(person), TYPING_SHOWN)
+    this.writers = [...this.writers, { person, name, timer }]
+  }
+
+  #forgetWriter(person: string): void {
+    const writer = this.writers.find((each) => each.person === person)
+    if (writer === undefined) return
+    clearTimeout(writer.timer)
+    this.writers = this.writers.filter((each) => each !== writer)
   }
 
   get #input(): HTMLInputElement {
@@ -173,6 +190,7 @@ export class ChatElement extends DemoElement {
     const input = this.#input
     const text = input.value.trim()
     if (text === '') return
+    // Its place among the others' lines is where the room published it: the answer comes between them, in order.
     if (!(await this.#attempt(() => say(this.desk, text)))) return
     if (input.value.trim() === text) input.value = ''
     this.#toldTyping = -TYPING_EVERY

@@ -1,8 +1,12 @@
 import { css, html, LitElement } from 'lit'
+import confirmCode from '../backend/street.ts?region=confirm&code'
 import listenCode from '../chat.ts?region=listen&code'
 import sayCode from '../chat.ts?region=say&code'
 import type { Desk } from '../desk.ts'
 import connectCode from '../desk.ts?region=connect&code'
+import frameCode from '../lampFrames.ts?region=frame&code'
+import lampsCode from '../lamps.ts?region=lamps&code'
+import setCode from '../lamps.ts?region=set&code'
 import eventsCode from '../schema.ts?region=events&code'
 import schemaCode from '../schema.ts?region=schema&code'
 import seedCode from '../schema.ts?region=seed&code'
@@ -21,6 +25,7 @@ import './boardActions.ts'
 import './chat.ts'
 import './cursors.ts'
 import './inspector.ts'
+import './lamps.ts'
 import './letter.ts'
 import './panel.ts'
 import './people.ts'
@@ -83,6 +88,13 @@ export class DeskElement extends LitElement {
           <demo-code slot="say" .code=${sayCode}></demo-code>
           <demo-code slot="listen" .code=${listenCode}></demo-code>
           <demo-code slot="events" .code=${eventsCode}></demo-code>
+        </demo-panel>
+        <demo-panel .tabs=${['Street lamps']} .codes=${['set', 'state', 'confirm', 'frame']}>
+          <demo-lamps slot="Street lamps" .desk=${desk}></demo-lamps>
+          <demo-code slot="set" .code=${setCode}></demo-code>
+          <demo-code slot="state" .code=${lampsCode}></demo-code>
+          <demo-code slot="confirm" .code=${confirmCode}></demo-code>
+          <demo-code slot="frame" .code=${frameCode}></demo-code>
         </demo-panel>
         <demo-panel class="inspector" .tabs=${['Transactions', 'Snapshot']} .codes=${['schema', 'seed', 'tap']}>
           <demo-transactions slot="Transactions" .desk=${desk}></demo-transactions>

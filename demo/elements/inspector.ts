@@ -45,7 +45,10 @@ export class SnapshotElement extends CountedElement {
   }
 }
 
-const originWord = (origin: Origin): string => (typeof origin === 'string' ? origin : `remote, ${origin.member}`)
+const originWord = (origin: Origin): string => {
+  if (typeof origin === 'string') return origin
+  return 'member' in origin ? `remote, ${origin.member}` : `server, ${origin.backEnd}`
+}
 
 /** The last transactions of a desk's document. */
 export class TransactionsElement extends DemoElement {

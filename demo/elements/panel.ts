@@ -4,7 +4,7 @@ import { controls } from './demoElement.ts'
 
 /**
  * A part of a desk with tabs: what it shows, and the code that makes it work. Content goes into the slot named like
- * its tab; all tabs share one place, so that changing them moves nothing.
+ * its tab; all tabs share one place, so that changing them moves nothing. Fires `tab` with the name of a chosen one.
  */
 export class PanelElement extends LitElement {
   static override properties = { tabs: { attribute: false }, codes: { attribute: false }, chosen: { state: true } }
@@ -26,10 +26,17 @@ export class PanelElement extends LitElement {
         padding-inline: 12px;
       }
       [role='tablist'] {
+        position: relative;
         display: flex;
         min-inline-size: 0;
         block-size: 40px;
         align-items: center;
+        /* Where there are more than fit, a touch or the arrow keys reach them. */
+        overflow: auto hidden;
+        scrollbar-width: none;
+      }
+      [role='tab'] {
+        flex: none;
       }
       [role='tab'] {
         border: 0;
@@ -136,6 +143,7 @@ export class PanelElement extends LitElement {
 
   #choose(tab: string): void {
     this.chosen = tab
+    this.dispatchEvent(new CustomEvent('tab', { detail: tab }))
   }
 
   #onKey(event: KeyboardEvent): void {

@@ -11,10 +11,11 @@ interface Count {
 }
 type Counts = Record<FrameKind, { out: Count; in: Count }>
 
-const KINDS = ['document', 'presence', 'ack', 'control'] as const
+const KINDS = ['document', 'presence', 'event', 'ack', 'control'] as const
 const KIND_NAMES: Readonly<Record<FrameKind, string>> = {
   document: 'document',
   presence: 'presence',
+  event: 'event',
   ack: 'acknowledged',
   control: 'hello, ping',
 }
@@ -23,7 +24,7 @@ const TABLE_INTERVAL = 200
 
 const noCounts = (): Counts => {
   const none = () => ({ out: { frames: 0, bytes: 0 }, in: { frames: 0, bytes: 0 } })
-  return { document: none(), presence: none(), ack: none(), control: none() }
+  return { document: none(), presence: none(), event: none(), ack: none(), control: none() }
 }
 
 const linkOf = ({ room }: Desk): Link => {
@@ -139,6 +140,9 @@ export class WireElement extends DemoElement {
       }
       .key.presence {
         color: var(--wire-presence);
+      }
+      .key.event {
+        color: var(--wire-event);
       }
       .key.control {
         color: var(--ink-soft);

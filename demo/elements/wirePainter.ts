@@ -129,6 +129,7 @@ export class WirePainter {
     this.#colours = {
       document: read('wire-document'),
       presence: read('wire-presence'),
+      event: read('wire-event'),
       ack: read('wire-ack'),
       control: read('ink-soft'),
       push: read('accent'),
@@ -321,7 +322,8 @@ const causesOf = ({ side, lane, kind }: Passing): string[] => {
   if (lane === 'out') return []
   if (kind === 'ack') return side === 'push' ? ['push push'] : [`${side} document`]
   if (kind === 'document') return ['push push', side === 'a' ? 'b document' : 'a document', `${side} document`]
-  return [`a ${kind}`, `b ${kind}`]
+  const desks = [`a ${kind}`, `b ${kind}`]
+  return kind === 'event' ? ['push push', ...desks] : desks
 }
 
 const crisp = (value: number): number => Math.round(value) + 0.5

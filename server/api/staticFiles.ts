@@ -87,9 +87,13 @@ const createFile = async (path: string, body: Uint8Array): Promise<StaticFile> =
 /**
  * Serves the files of a folder from memory: read and compressed once, so that a path can only name what was found then,
  * and a request never touches the disk. For a built page of some hundred kilobytes; a new build needs a new start.
+ * @param more texts besides, by path
  * @throws TuttiError `INVALID_OPTION` if the folder has no `index.html`.
  */
-export const createStaticFiles = async (folder: string): Promise<StaticFiles> => {
+export const createStaticFiles = async (
+  folder: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<StaticFiles> => {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
@@ -104,6 +108,7 @@ export const createStaticFiles = async (folder: string): Promise<StaticFiles> =>
         files.set(path, await createFile(path, await readFile(file)))
       }),
   )
+  for (const [path, text] of Object.entries(more)) files.set(path, await createFile(path, Buffer.from(text)))
   if (!files.has('/index.html')) {
     throw new TuttiError('INVALID_OPTION', `The demo page is not built: ${folder} has no index.html.`, {
       path: ['demo'],

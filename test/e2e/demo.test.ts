@@ -64,12 +64,15 @@ describeBrowser('the demo', () => {
     return page
   }
 
-  /** A page whose desks both have the first content, acknowledged as stored. */
+  /** A page whose desks both have the first content, acknowledged as stored, and lamps that have answered. */
   const openDemo = async (room = newRoom(), options?: Parameters<typeof openPage>[1]): Promise<Page> => {
     const page = await openPage(room, options)
     for (const side of ['a', 'b'] as const) {
       await note(page, side, 'encore').waitFor()
       await says(page, side, 'saved')
+      await desk(page, side).locator('demo-street-map [data-state]:not([data-state="confirmed"])').first().waitFor({
+        state: 'detached',
+      })
     }
     return page
   }
@@ -547,7 +550,8 @@ const contrasts = (page: Page): Promise<Contrast[]> =>
     const notes = ['straw', 'apricot', 'rose', 'sky', 'sage', 'lilac'].map((name) => `note-${name}`)
     check(['ink', 'ink-soft'], ['paper', 'sheet', 'sunken'], TEXT)
     check(['ink', 'ink-soft'], notes, TEXT)
-    check(['wire-document', 'wire-presence', 'wire-ack', 'accent'], ['paper', 'sheet'], TEXT)
+    check(['wire-document', 'wire-presence', 'wire-event', 'wire-ack', 'accent'], ['paper', 'sheet'], TEXT)
+    check(['lamp-soft', 'lamp-open', 'lamp-light', 'lamp-ink'], ['street', 'house', 'square'], SHAPE)
     check(['on-accent'], ['accent'], TEXT)
     check(['code-keyword', 'code-string', 'code-name', 'code-number'], ['sunken'], TEXT)
     check(['rule-strong'], ['paper', 'sheet'], SHAPE)

@@ -103,6 +103,55 @@ describeBrowser('the chat of the demo', () => {
       .waitFor()
   })
 
+  test('shows what is said at the same moment in the same order on every desk', async () => {
+    const room = newRoom()
+    const page = await openPage(room)
+    const second = await openPage(room)
+    const desks = [page, second].flatMap((each) => (['a', 'b'] as const).map((side) => [each, side] as const))
+    for (let round = 1; round <= 5; round += 1) {
+      // All buttons of a page in one turn of it, and of both pages as nearly at once as can be.
+      for (const [each, side] of desks) await chat(each, side).getByLabel('Message').fill(`${side} ${round}`)
+      await Promise.all(
+        [page, second].map((each) =>
+          each.evaluate(() => {
+            for (const side of ['a', 'b']) {
+              const desk = document.querySelector(`#desk-${side}`)?.shadowRoot
+              desk?.querySelector('demo-chat')?.shadowRoot?.querySelector('form')?.requestSubmit()
+            }
+          }),
+        ),
+      )
+      for (const [each, side] of desks) {
+        await said(each, side)
+          .locator('.said')
+          .nth(4 * round - 1)
+          .waitFor()
+      }
+    }
+    const [first, ...others] = await Promise.all(
+      desks.map(([each, side]) => said(each, side).locator('.said').allInnerTexts()),
+    )
+    expect(first).toHaveLength(20)
+    for (const lines of others) expect(lines).toEqual(first)
+  })
+
+  test('tells writers of the same name apart', async () => {
+    const room = newRoom()
+    const page = await openPage(room)
+    const second = await openPage(room)
+    for (const each of [page, second]) await each.locator('#desk-a').getByLabel('Your name').fill('Clara')
+    await page.locator('#desk-b demo-people li', { hasText: 'Clara' }).nth(1).waitFor()
+    await chat(second, 'a').getByLabel('Message').fill('A long one')
+    const news = chat(page, 'b').getByText('Clara is writing')
+    await news.waitFor()
+    await write(page, 'a', 'A short one', 'Say')
+    await said(page, 'b').getByText('A short one').waitFor()
+    expect(await news.count()).toBe(1)
+    await chat(second, 'a').getByRole('button', { name: 'Say' }).click()
+    await said(page, 'b').getByText('A long one').waitFor()
+    expect(await news.count()).toBe(0)
+  })
+
   test('says why a message was not sent, and keeps its text in the field', async () => {
     const page = await openPage(newRoom())
     await page.locator('#desk-a').getByRole('button', { name: 'Go offline' }).click()

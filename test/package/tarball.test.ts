@@ -42,7 +42,7 @@ const inNode = async (code: string): Promise<unknown> => {
 test('the tarball holds what the entries need and nothing else', () => {
   const paths = packed.files.map(({ path }) => path)
   const wanted =
-    /^(package\.json|README\.md|LICENSE|dist\/(lib|server)\/.+\.(js|d\.ts)|dist\/server\/api\/openapi\.json|dist\/demo\/.+)$/
+    /^(package\.json|README\.md|LICENSE|dist\/(lib|server)\/.+\.(js|d\.ts)|dist\/server\/api\/openapi\.json|dist\/demo\/.+|dist\/demoBackend\/.+\.(js|d\.ts))$/
   expect(paths.filter((path) => !wanted.test(path))).toEqual([])
   expect(paths.filter((path) => /\.map$|\.test\.|(^|\/)\./.test(path))).toEqual([])
   for (const entry of ['lib/index', 'lib/lit', 'lib/pusher', 'server/index', 'server/main']) {
@@ -50,6 +50,7 @@ test('the tarball holds what the entries need and nothing else', () => {
     expect(paths).toContain(`dist/${entry}.d.ts`)
   }
   expect(paths).toContain('dist/demo/index.html')
+  expect(paths).toContain('dist/demoBackend/backend/index.js')
   expect(paths).toContain('README.md')
   expect(paths).toContain('LICENSE')
 })
@@ -100,6 +101,9 @@ test('the command serves the packed demo', async () => {
     const page = await fetch(address)
     expect(page.status).toBe(200)
     expect(await page.text()).toMatch(/<!doctype html>/i)
+    // The demo's own back end came along.
+    const application = (await (await fetch(new URL('/application.json', address))).json()) as { port: number }
+    expect((await fetch(`http://127.0.0.1:${application.port}/`)).status).toBe(404)
   } finally {
     child.kill('SIGTERM')
     await ended

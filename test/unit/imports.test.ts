@@ -88,6 +88,12 @@ const broken: readonly (readonly [rule: string, files: Record<string, string>, p
   ['the demo does not reach into its build', { 'demo/a.ts': `import './build/a.ts'` }, /its own files and public/],
   ['the demo is no server', { 'demo/a.ts': `import 'tutti/server'` }, /the demo imports only/],
   ['the demo uses no package of ours', { 'demo/a.ts': `import 'y-protocols/sync'` }, /the demo imports only/],
+  ['the page takes nothing from its back end', { 'demo/a.ts': `import './backend/a.ts'` }, /its own files and public/],
+  ['its back end takes nothing from the page', { 'demo/backend/a.ts': `import '../chat.ts'` }, /imports only itself/],
+  ['its back end is no device', { 'demo/backend/a.ts': `import '../fleet/a.ts'` }, /imports only itself/],
+  ['the devices know no document', { 'demo/fleet/a.ts': `import 'yjs'` }, /only Node's modules and ws/],
+  ['the back end has no page', { 'demo/backend/a.ts': `import 'lit'` }, /only Node's modules and tutti,/],
+  ['only main.ts loads the demo', { 'server/index.ts': `import '#demo'` }, /only server\/main\.ts/],
   [
     'no cycles',
     { 'lib/a.ts': `import './b.ts'`, 'lib/b.ts': `import './a.ts'` },

@@ -35,10 +35,20 @@ const GUARDED: Readonly<Record<string, string>> = {
   lit: 'lib/lit.ts',
   'uWebSockets.js': 'server/net/',
   lmdb: 'server/storage/',
+  // The demo's back end, for `--demo` alone.
+  '#demo': 'server/main.ts',
 }
 
 /** What the demo may import besides its own files: what an application would; it has yjs as Tutti's peer. */
 const DEMO_PACKAGES = ['tutti', 'tutti/lit', 'lit', 'yjs']
+/** Its parts that run in Node, each with the packages that it may import; they share `DEMO_SHARED` with the page. */
+const DEMO_NODE: Readonly<Record<string, readonly string[]>> = {
+  'demo/backend/': ['tutti', 'tutti/server', 'yjs'],
+  'demo/fleet/': ['ws'],
+}
+const DEMO_SHARED = ['demo/schema.ts', 'demo/lampFrames.ts']
+/** A command of its own. */
+const FLEET_COMMAND = 'demo/fleet/main.ts'
 
 /** Members of `process` that belong to the command alone. */
 const PROCESS_MEMBERS = ['env', 'argv', 'exit', 'exitCode', 'execArgv']
@@ -178,12 +188,26 @@ const fileProblem = (from: string, to: string): string | undefined => {
     return own === undefined || rank < own.rank ? undefined : `${from} is a leaf`
   }
   if (from.startsWith('server/')) return serverProblem(from, to)
-  const own = to.startsWith('demo/') && !to.startsWith('demo/build/')
+  const [a, b] = [demoPartOf(from), demoPartOf(to)]
+  if (a !== undefined) {
+    return a === b || DEMO_SHARED.includes(to) ? undefined : `${a} imports only itself and ${DEMO_SHARED.join(', ')}`
+  }
+  const own = to.startsWith('demo/') && !to.startsWith('demo/build/') && b === undefined
   return own ? undefined : 'the demo imports only its own files and public entries'
 }
 
+/** The part of the demo that runs in Node, if it is one. */
+const demoPartOf = (path: string): string | undefined => Object.keys(DEMO_NODE).find((part) => path.startsWith(part))
+
 const packageProblem = (from: string, specifier: string): string | undefined => {
   const name = packageOf(specifier)
+  const part = demoPartOf(from)
+  if (part !== undefined) {
+    const packages = DEMO_NODE[part] ?? []
+    return specifier.startsWith('node:') || packages.includes(specifier)
+      ? undefined
+      : `${part} imports only Node's modules and ${packages.join(', ')}`
+  }
   if (from.startsWith('demo/')) {
     const allowed = name === 'tutti' ? DEMO_PACKAGES.includes(specifier) : DEMO_PACKAGES.includes(name)
     return allowed ? undefined : `the demo imports only ${DEMO_PACKAGES.join(', ')}`
@@ -227,7 +251,7 @@ export const importProblems = (sources: Sources): string[] => {
     if (path.startsWith('server/') && layerOf(path) === undefined) {
       problems.push(`${path} has no place in the import table`)
     }
-    if (path !== 'server/main.ts') {
+    if (path !== 'server/main.ts' && path !== FLEET_COMMAND) {
       const forbidden = path.startsWith('server/')
         ? processMembers.filter((member) => PROCESS_MEMBERS.includes(member))
         : processMembers.filter((member) => !(path === DEVELOPMENT_FILE && member === 'env'))
