@@ -82,6 +82,7 @@ PAGE = """<!doctype html>
   <label>Message <input name="text" required autocomplete="off"></label>
   <button>Send</button>
 </form>
+<p id="problem" role="alert"></p>
 <script src="pusher.js"></script>
 <script>
   const pusher = new Pusher(@KEY@, {
@@ -95,8 +96,9 @@ PAGE = """<!doctype html>
   document.querySelector('#form').addEventListener('submit', async (event) => {
     event.preventDefault()
     const form = event.target
-    await fetch('messages', { method: 'POST', body: new URLSearchParams(new FormData(form)) })
-    form.reset()
+    const answer = await fetch('messages', { method: 'POST', body: new URLSearchParams(new FormData(form)) })
+    document.querySelector('#problem').textContent = answer.ok ? '' : `Not sent: the server answered ${answer.status}.`
+    if (answer.ok) form.reset()
   })
 </script>
 """
