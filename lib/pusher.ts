@@ -8,11 +8,12 @@
 export interface PusherLike {
   readonly connection: {
     readonly socket_id: string
-    bind(event: string, callback: (frame: unknown) => void): unknown
-    unbind(event: string, callback: (frame: unknown) => void): unknown
+    bind_global(callback: (event: string, frame: unknown) => void): unknown
+    unbind_global(callback: (event: string, frame: unknown) => void): unknown
   }
   // A method, so that a class with a narrower type of data is one too.
   send_event(name: string, data: unknown, channel?: string): boolean
+  unsubscribe(name: string): void
 }
 
 export interface RecoverOptions {
@@ -60,7 +61,7 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
  * @returns the function that ends it
  */
 export const recoverMissedEvents = (pusher: PusherLike, { onGap }: RecoverOptions = {}): (() => void) => {
-  const { connection, send_event: send } = pusher
+  const { connection, send_event: send, unsubscribe } = pusher
   const places = new Map<string, Place>()
 
   const subscribed = (channel: string, data: unknown): void => {
@@ -69,10 +70,13 @@ export const recoverMissedEvents = (pusher: PusherLike, { onGap }: RecoverOption
     const isGap = places.has(channel) && !recovery.recovered
     const { epoch, offset, cached = false } = recovery
     places.set(channel, { epoch, offset, socket_id: connection.socket_id, count: 0, isCachedNext: cached })
-    if (isGap) onGap?.(channel)
+    // Not before pusher-js has taken the channel for subscribed.
+    if (isGap) queueMicrotask(() => onGap?.(channel))
   }
 
-  const heard = (frame: unknown): void => {
+  // Called before pusher-js reads the frame: what a listener of the application throws, or unsubscribes, comes after.
+  const heard = (kind: string, frame: unknown): void => {
+    if (kind !== 'message') return
     const { event, channel, data } = frame as Frame
     if (typeof event !== 'string' || typeof channel !== 'string') return
     if (event === 'pusher_internal:subscription_succeeded') subscribed(channel, data)
@@ -91,11 +95,19 @@ export const recoverMissedEvents = (pusher: PusherLike, { onGap }: RecoverOption
     return send.call(pusher, name, { ...(data as object), recover: { epoch, offset, count, socket_id } }, channel)
   }
 
-  connection.bind('message', heard)
+  // While the connection is being made no channel counts as subscribed, and pusher-js sends nothing.
+  const forget = (channel: string): void => {
+    places.delete(channel)
+    unsubscribe.call(pusher, channel)
+  }
+
+  connection.bind_global(heard)
   pusher.send_event = sendWithPlace
+  pusher.unsubscribe = forget
   return () => {
-    connection.unbind('message', heard)
-    // Back to the method of the class.
+    connection.unbind_global(heard)
+    // Back to the methods of the class.
     pusher.send_event = send
+    pusher.unsubscribe = unsubscribe
   }
 }

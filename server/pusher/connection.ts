@@ -16,7 +16,9 @@ import { type PusherUser, readUserData } from '../protocol/pusherUser.ts'
 import type { ConnectionHooks } from '../room/connectionHooks.ts'
 import { TokenBucket } from '../room/tokenBucket.ts'
 import { checkClientEvent } from './clientEvent.ts'
+import type { Legacy } from './recoveries.ts'
 import { refusalFrame } from './refusal.ts'
+import type { Subscription } from './subscription.ts'
 import { type Subscriber, Subscriptions, type SubscriptionsParts } from './subscriptions.ts'
 import type { UserConnection, Users } from './users.ts'
 
@@ -121,10 +123,19 @@ export class PusherConnection implements Connection, UserConnection, Subscriber 
 
   /** An event of a room was published that names this connection as the one that does not get it. */
   excepted(room: string, offset: number): void {
-    this.#subscriptions.get(room.slice(this.#parts.app.prefix.length))?.excepted(offset)
+    this.#subscriptionTo(room)?.excepted(offset)
+  }
+
+  /** What its subscription to a room would leave to one that goes on in its place. */
+  legacyIn(room: string): Legacy | undefined {
+    return this.#subscriptionTo(room)?.legacy
   }
 
   // --- Inside ---------------------------------------------------------------------------------------------------
+
+  #subscriptionTo(room: string): Subscription | undefined {
+    return this.#subscriptions.get(room.slice(this.#parts.app.prefix.length))
+  }
 
   #read(bytes: Uint8Array, isBinary: boolean): PusherRequest {
     if (isBinary) {

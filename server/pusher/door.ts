@@ -63,26 +63,26 @@ interface AppParts {
 export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
   const { apps, channels, rooms, publisher, log, limits, hooked } = parts
   const cache = new EventCache()
-  const recoveries = new Recoveries(limits.eventHistorySeconds * 1000)
   const news = new Set<AppNews>()
-  const connections = new Map<string, PusherConnection>()
 
   const refuse = (socket: Socket, error: TuttiError): void => {
     closeSoon(socket, { code: closeCodeOf(error), reason: error.message })
   }
   const goingAway = { code: PUSHER_CLOSE.goingAway, reason: 'The server is stopping.' }
 
-  const doorOf = (connectionParts: Omit<PusherConnectionParts, 'closed'>): Door => {
+  /** @param connections of the app, by the id of their socket */
+  const doorOf = (
+    connectionParts: Omit<PusherConnectionParts, 'closed'>,
+    connections: Map<string, PusherConnection>,
+  ): Door => {
     const { app } = connectionParts
-    let connectionsOfApp = 0
     const closed = ({ socket }: PusherConnection): void => {
       connections.delete(socket.id)
-      connectionsOfApp--
     }
     const allParts: PusherConnectionParts = { ...connectionParts, closed }
 
     const open = (socket: Socket, handshake: Handshake): Connection => {
-      const problem = protocolProblem(handshake.query) ?? appProblem(app, connectionsOfApp)
+      const problem = protocolProblem(handshake.query) ?? appProblem(app, connections.size)
       if (problem) return closeSoon(socket, problem)
       const hooks = hooked?.open(callerOf('pusher', handshake, socket))
       return enter({
@@ -92,10 +92,9 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
         ask: () => hooks?.connect(),
         open: () => {
           // Others may have come while a hook was being asked.
-          const late = appProblem(app, connectionsOfApp)
+          const late = appProblem(app, connections.size)
           if (late) return closeSoon(socket, late)
           const connection = new PusherConnection(allParts, socket, hooks)
-          connectionsOfApp++
           connections.set(socket.id, connection)
           return connection
         },
@@ -106,6 +105,11 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
   }
 
   const createApp = (app: App): AppParts => {
+    // Of this app alone: what an event of another app's room excludes is never looked for among its connections.
+    const connections = new Map<string, PusherConnection>()
+    const recoveries = new Recoveries(limits.eventHistorySeconds * 1000, (socketId, room) =>
+      connections.get(socketId)?.legacyIn(room),
+    )
     const audience = createAudience({
       prefix: app.prefix,
       excepted: (socketId, room, offset) => connections.get(socketId)?.excepted(room, offset),
@@ -115,7 +119,7 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
       limits.maxMessageBytes,
       app.limits.maxEventBytes * MAX_JSON_BYTES + FRAME_EXTRA_BYTES,
     )
-    const door = doorOf({
+    const connectionParts = {
       app,
       audience,
       users,
@@ -125,10 +129,11 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
       recoveries,
       log,
       limits: { ...limits, maxFrameBytes },
-      cacheMissed: (channel) => {
+      cacheMissed: (channel: string): void => {
         for (const observing of news) observing.cacheMiss?.(app, channel)
       },
-    })
+    }
+    const door = doorOf(connectionParts, connections)
     return { app, audience, users, door }
   }
 

@@ -22,10 +22,6 @@ export class Skips {
     return this.#folded === 0 && this.#offsets.length === 0
   }
 
-  has(offset: number): boolean {
-    return this.#offsets.includes(offset)
-  }
-
   /** @param floor says after which offset the events are kept: nobody comes back to what is before */
   add(offset: number, floor: () => number): void {
     this.#offsets.push(offset)

@@ -17,7 +17,7 @@ import { type ChannelKind, kindOf } from '../protocol/pusherName.ts'
 import type { Audience, Channel } from '../room/channel.ts'
 import { frameOf } from './audience.ts'
 import type { EventCache } from './cache.ts'
-import type { Recoveries, Resumption } from './recoveries.ts'
+import type { Legacy, Recoveries } from './recoveries.ts'
 import { Skips } from './skips.ts'
 
 export interface SubscriptionParts {
@@ -40,8 +40,6 @@ export interface SubscriptionParts {
 /** Among what was missed: everything up to `offset` has been sent. */
 interface Reading {
   offset: number
-  /** `undefined`: nothing is recovered. */
-  readonly resumption: Resumption | undefined
   /** The members that the client knows of. */
   readonly known: ReadonlySet<string>
 }
@@ -51,7 +49,10 @@ export class Subscription {
   readonly member: PusherMember | undefined
   readonly #parts: SubscriptionParts
   #reading: Reading | undefined
-  #skips = new Skips(0)
+  /** `undefined` until it is answered: nothing counts from it yet. */
+  #skips: Skips | undefined
+  /** Connections in whose place it goes on: what names one of them is not sent to it with what it missed. */
+  #former: readonly string[] = []
   #isJoined = false
   #hide: (() => void) | undefined
 
@@ -66,6 +67,11 @@ export class Subscription {
     return this.#reading !== undefined
   }
 
+  /** What goes on in its place has to know. */
+  get legacy(): Legacy | undefined {
+    return this.#skips && { skips: this.#skips, former: this.#former }
+  }
+
   /** @param show shows the member to the Yjs clients of the room; returns the function that ends it */
   start(recover: RecoverRequest | undefined, show: (member: PusherMember) => () => void): void {
     const { channel, socket, recoveries, cache, send } = this.#parts
@@ -76,6 +82,7 @@ export class Subscription {
     const resumption = recover && recoveries.resume(recover, channel.name)
     const recovered = resumption !== undefined && channel.since(resumption.position) !== undefined
     const offset = recovered ? resumption.position.offset : channel.position.offset
+    if (recovered) this.#former = resumption.former
     const cached = this.kind.isCache ? cache.get(channel.name)?.event : undefined
     // Whoever missed nothing has had the cached event, or gets it in its place.
     const tellsCached = cached !== undefined && !recovered
@@ -83,7 +90,7 @@ export class Subscription {
     if (tellsCached) send(frameOf(cached, this.#parts.name))
     const isMissed = this.kind.isCache && cached === undefined
     if (isMissed) send(cacheMissFrame(this.#parts.name))
-    this.#reading = { offset, resumption: recovered ? resumption : undefined, known: this.#memberIds() }
+    this.#reading = { offset, known: this.#memberIds() }
     this.advance()
     // By now the channel is occupied, which is told first.
     if (isMissed) this.#parts.cacheMissed()
@@ -106,19 +113,19 @@ export class Subscription {
       this.#parts.cut()
       return
     }
-    const { resumption } = reading
     for (const event of missed) {
       if (socket.buffered() > highWater) {
         this.#hold()
         return
       }
-      const isSkipped =
-        event.except !== undefined && (event.except === socket.id || event.except === resumption?.socketId)
-      if (isSkipped || resumption?.skips?.has(event.offset)) this.#skip(event.offset)
+      const { except } = event
+      if (except !== undefined && (except === socket.id || this.#former.includes(except))) this.#skip(event.offset)
       else send(frameOf(event, name))
       reading.offset = event.offset
     }
     this.#reading = undefined
+    // All was sent and nothing left out: whoever goes on from here needs to know of no other connection.
+    if (this.#skips?.isEmpty) this.#former = []
     if (this.#isJoined) {
       this.#tellMembers(reading.known)
       channel.resume(socket, audience)
@@ -136,15 +143,22 @@ export class Subscription {
 
   /** @param hasBroken the connection did not say good-bye, so it may be back in a moment */
   leave(hasBroken: boolean): void {
-    const { channel, audience, socket, recoveries } = this.#parts
+    const { channel, audience, socket } = this.#parts
     if (this.#isJoined) channel.leave(socket, audience, hasBroken)
     this.#hide?.()
     channel.people.exit(this, hasBroken)
-    recoveries.remember(socket.id, channel.name, this.#skips)
+    this.#remember()
+  }
+
+  #remember(): void {
+    const { channel, socket, recoveries } = this.#parts
+    if (this.legacy) recoveries.remember(socket.id, channel.epoch, this.legacy)
   }
 
   #answer(offset: number, recovered: boolean, cached: boolean): void {
     const { channel, name, send } = this.#parts
+    // What it counts from is another offset now; the connection may be lost before its client knows.
+    this.#remember()
     this.#skips = new Skips(offset)
     const recovery: Recovery = { epoch: channel.epoch, offset, recovered, ...(cached ? { cached } : {}) }
     const members = this.kind.isPresence ? channel.people.list() : undefined
@@ -154,7 +168,7 @@ export class Subscription {
 
   #skip(offset: number): void {
     const { channel } = this.#parts
-    this.#skips.add(offset, () => (channel.kept()[0]?.offset ?? channel.position.offset + 1) - 1)
+    this.#skips?.add(offset, () => (channel.kept()[0]?.offset ?? channel.position.offset + 1) - 1)
   }
 
   /** Hears nothing for now; it counts as subscribed all the same. */

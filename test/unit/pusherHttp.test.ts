@@ -41,6 +41,13 @@ describe("npm's pusher", () => {
     expect(b).toEqual([{ event: 'plain', data: 'hello' }])
   })
 
+  it('triggers an event once in a channel that it names twice', async () => {
+    const server = await start()
+    const [a, b] = [heard(server, 'a'), heard(server, 'b')]
+    await sdk(server).trigger(['a', 'b', 'a'], 'x', 1)
+    expect([a, b]).toEqual([[{ event: 'x', data: 1 }], [{ event: 'x', data: 1 }]])
+  })
+
   it('triggers a batch, in order', async () => {
     const server = await start()
     const a = heard(server, 'a')

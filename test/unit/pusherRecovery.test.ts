@@ -20,6 +20,8 @@ class Reader {
   readonly #before: unknown[] = []
   #told: { epoch: string; offset: number } | undefined
   #socketId = ''
+  /** Where the frames of the present subscription begin. */
+  #since = 0
 
   constructor(url: string, channel: string, fields: SubscribeFields = {}) {
     this.#url = url
@@ -27,16 +29,16 @@ class Reader {
     this.#fields = fields
   }
 
-  /** Of this connection, without a cached event. */
-  get #events(): unknown[] {
-    const succeeded = this.client.frames.find(({ event }) => event === 'pusher_internal:subscription_succeeded')
-    const { recovery } = (succeeded?.data ?? {}) as { recovery?: { cached?: true } }
-    const data = this.client.events(this.#channel).map(([, value]) => value)
-    return recovery?.cached ? data.slice(1) : data
+  /** What came of the present subscription up to a frame, without a cached event. */
+  #events(end?: number): unknown[] {
+    const frames = this.client.frames.slice(this.#since, end)
+    const { recovery } = (frames[0]?.data ?? {}) as { recovery?: { cached?: true } }
+    const events = frames.filter(({ event, channel }) => channel === this.#channel && !event.startsWith('pusher'))
+    return events.slice(recovery?.cached ? 1 : 0).map(({ data }) => data)
   }
 
   get got(): unknown[] {
-    return [...this.#before, ...(this.client ? this.#events : [])]
+    return [...this.#before, ...(this.client ? this.#events() : [])]
   }
 
   /** Names itself while it is away as well. */
@@ -45,18 +47,41 @@ class Reader {
   }
 
   async connect(): Promise<void> {
-    const recover = this.#told && { ...this.#told, count: this.#events.length, socket_id: this.#socketId }
-    if (this.client) this.#before.push(...this.#events)
+    const recover = this.#told && { ...this.#told, count: this.#events().length, socket_id: this.#socketId }
+    if (this.client) this.#before.push(...this.#events())
     this.client = await PusherClient.connect(this.#url)
     this.#socketId = this.client.id
-    const { recovery } = await this.client.subscribe(this.#channel, { ...this.#fields, recover })
-    if (!recovery) throw new Error('no recovery was told')
-    this.#told = { epoch: recovery.epoch, offset: recovery.offset }
-    this.recovered.push(recovery.recovered)
+    this.#since = 0
+    this.recovered.push(await this.#subscribe(recover))
+  }
+
+  /** Leaves the channel and enters it anew, on the same connection. */
+  async subscribeAnew(): Promise<void> {
+    this.client.send('pusher:unsubscribe', { channel: this.#channel })
+    await this.#subscribe(undefined)
   }
 
   async cut(): Promise<void> {
     await this.client.cut()
+  }
+
+  /** Loses the network, which the server does not notice: it holds the connection for open, and sends to it. */
+  lose(): void {
+    this.client.socket.pause()
+  }
+
+  async #subscribe(recover: unknown): Promise<boolean> {
+    const from = this.client.frames.length
+    const { recovery } = await this.client.subscribe(this.#channel, { ...this.#fields, recover })
+    if (!recovery) throw new Error('no recovery was told')
+    const answer = this.client.frames.findIndex(
+      ({ event }, index) => index >= from && event === 'pusher_internal:subscription_succeeded',
+    )
+    // What came until then is of the subscription before.
+    this.#before.push(...this.#events(answer))
+    this.#since = answer
+    this.#told = { epoch: recovery.epoch, offset: recovery.offset }
+    return recovery.recovered
   }
 }
 
@@ -205,10 +230,135 @@ test('a second subscription counts anew', async () => {
   await back.subscribe('news', { recover: { epoch, offset: 2, count: 1, socket_id: client.id } })
   await back.settled()
   expect(back.events('news')).toEqual([['e', 4]])
-  // Whoever counts from the first one can't be told apart from a client that missed something.
-  const old = await PusherClient.connect(url)
-  const recover = { epoch, offset: 0, count: 2, socket_id: client.id }
-  expect((await old.subscribe('news', { recover })).recovery).toMatchObject({ recovered: false })
+  // Cut before the second answer came, a client counts from the first one.
+  const unaware = await PusherClient.connect(url)
+  await unaware.subscribe('news', { recover: { epoch, offset: 0, count: 1, socket_id: client.id } })
+  await unaware.settled()
+  expect(unaware.events('news')).toEqual([
+    ['e', 3],
+    ['e', 4],
+  ])
+})
+
+test('an event that was not for a client stays so when the server takes its lost connection for open', async () => {
+  const { url, server } = await start()
+  const reader = new Reader(url, 'private-a')
+  await reader.connect()
+  await trigger(server, 'private-a', 1)
+  await trigger(server, 'private-a', 'own', reader.socketId)
+  reader.client.send('client-own', 'own', 'private-a')
+  await reader.client.settled()
+  await trigger(server, 'private-a', 2)
+  await until('two events', () => reader.got.length === 2)
+  reader.lose()
+  await trigger(server, 'private-a', 3)
+  await trigger(server, 'private-a', 'own', reader.socketId)
+  await trigger(server, 'private-a', 4)
+  await reader.connect()
+  await until('the last', () => reader.got.includes(4))
+  expect(reader.got).toEqual([1, 2, 3, 4])
+  expect(reader.recovered).toEqual([false, true])
+})
+
+test('what a connection was not sent in an earlier subscription does not matter to its later one', async () => {
+  const { url, server } = await start()
+  const reader = new Reader(url, 'news')
+  await reader.connect()
+  await trigger(server, 'news', 1)
+  await trigger(server, 'news', 'own', reader.socketId)
+  await reader.subscribeAnew()
+  await trigger(server, 'news', 2)
+  await until('two events', () => reader.got.length === 2)
+  await reader.cut()
+  await trigger(server, 'news', 3)
+  await reader.connect()
+  await until('the last', () => reader.got.includes(3))
+  expect(reader.got).toEqual([1, 2, 3])
+  expect(reader.recovered).toEqual([false, true])
+})
+
+test.each(['cut', 'lost without notice'])(
+  'an event stays excluded when one connection after the other is %s among what was missed',
+  async (how) => {
+    const { url, server } = await start({ maxBackpressureBytes: 64 * 1024, eventHistoryCount: 2000 })
+    const text = 'x'.repeat(9000)
+    const first = await PusherClient.connect(url)
+    let told = (await first.subscribe('news')).recovery
+    await first.cut()
+    // More than the kernels hold for a client that does not read.
+    for (let i = 0; i < 1500; i++) await trigger(server, 'news', [i, text])
+    await trigger(server, 'news', ['own', text], first.id)
+    await trigger(server, 'news', [1500, text])
+
+    const numbers = (client: PusherClient): unknown[] => client.events('news').map(([, data]) => (data as unknown[])[0])
+    const got: unknown[] = []
+    let lost = { id: first.id, count: 0 }
+    for (let round = 0; round < 3; round++) {
+      const client = await PusherClient.connect(url)
+      client.subscribing('news', { recover: { ...told, count: lost.count, socket_id: lost.id } })
+      await until('the first of what was missed', () => client.events('news').length > 0)
+      client.socket.pause()
+      const succeeded = await client.find('pusher_internal:subscription_succeeded')
+      told = (succeeded.data as { recovery: typeof told }).recovery
+      expect(told?.recovered).toBe(true)
+      if (how === 'cut') await client.cut()
+      got.push(...numbers(client))
+      lost = { id: client.id, count: client.events('news').length }
+    }
+    // It was published meanwhile, but in the name of the first connection.
+    await trigger(server, 'news', ['own', text], first.id)
+    await trigger(server, 'news', [1501, text])
+    const last = await PusherClient.connect(url)
+    await last.subscribe('news', { recover: { ...told, count: lost.count, socket_id: lost.id } })
+    await until('the last', () => numbers(last).includes(1501))
+    expect([...got, ...numbers(last)]).toEqual(Array.from({ length: 1502 }, (_, i) => i))
+  },
+)
+
+test('what a client says of the connection of another decides only what it is sent itself', async () => {
+  const { url, server } = await start()
+  const reader = new Reader(url, 'news')
+  await reader.connect()
+  const { epoch, offset } = (await (await PusherClient.connect(url)).subscribe('news')).recovery ?? {}
+  await trigger(server, 'news', 1)
+  await trigger(server, 'news', 'own', reader.socketId)
+  await trigger(server, 'news', 2)
+  const stranger = await PusherClient.connect(url)
+  await stranger.subscribe('news', { recover: { epoch, offset, count: 1, socket_id: reader.socketId } })
+  await stranger.settled()
+  expect(stranger.events('news')).toEqual([['e', 2]])
+  await trigger(server, 'news', 3)
+  await reader.cut()
+  await stranger.cut()
+  const other = await PusherClient.connect(url)
+  await other.subscribe('news', { recover: { epoch, offset, count: 99, socket_id: reader.socketId } })
+  await trigger(server, 'news', 4)
+  await reader.connect()
+  await until('the last', () => reader.got.includes(4))
+  expect(reader.got).toEqual([1, 2, 3, 4])
+  expect(reader.recovered).toEqual([false, true])
+})
+
+test('an event of one app that names a connection of another changes nothing there', async () => {
+  const { url, server } = await startServer({
+    apps: [
+      { id: '1', key: 'key1', secret: 'secret1' },
+      { ...APP, id: '2' },
+    ],
+  })
+  const neighbour = new PusherClient(`${url}/app/key1?protocol=7`)
+  await neighbour.find('pusher:connection_established')
+  // As long as the prefix of the second app, and then as its channel is called.
+  await neighbour.subscribe('xxnews')
+  const reader = new Reader(url, 'news')
+  await reader.connect()
+  await trigger(server, 'xxnews', 'elsewhere', reader.socketId)
+  await reader.cut()
+  await trigger(server, '2/news', 1)
+  await reader.connect()
+  await until('the event', () => reader.got.length > 0)
+  expect(reader.got).toEqual([1])
+  expect(reader.recovered).toEqual([false, true])
 })
 
 test('a reader that stops among what it missed goes on where it stopped, and others are not held up', async () => {
@@ -276,12 +426,15 @@ test.each(seeds(12))('whatever happens, a reader gets what was for it (seed %i)'
       peer.send('client-e', next++, channel)
       await peer.settled()
     } else if (dice === 8) {
-      // Cut while events may be on their way.
-      if (!isAway) await reader.cut()
+      // Cut while events may be on their way; or lost, and the server does not know.
+      if (!isAway && random.between(0, 1) === 0) await reader.cut()
+      else if (!isAway) reader.lose()
       isAway = true
     } else if (isAway) {
       await reader.connect()
       isAway = false
+    } else if (random.between(0, 1) === 0) {
+      await reader.subscribeAnew()
     }
   }
   if (isAway) await reader.connect()

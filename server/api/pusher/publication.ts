@@ -9,6 +9,7 @@ import type { PusherApiParts } from './contracts.ts'
 import { Failure } from './failure.ts'
 
 export interface Publication {
+  /** Each once, in the order in which they were named. */
   readonly channels: readonly string[]
   readonly event: NewEvent & { readonly body: string }
   /** What is to be told of the channels afterwards. */
@@ -65,7 +66,7 @@ export const publicationOf = (
   if (channels.length > maxChannelsPerEvent) {
     throw new Failure(400, `An event for ${channels.length} channels came; at most ${maxChannelsPerEvent} are allowed.`)
   }
-  const names = channels.map((channel) => channelNameOf(app, channel))
+  const names = [...new Set(channels.map((channel) => channelNameOf(app, channel)))]
   if (names.length > 1 && names.some((name) => kindOf(name).isEncrypted)) {
     throw new Failure(400, 'An event for an encrypted channel is for that channel alone: each has a key of its own.')
   }
