@@ -1,7 +1,6 @@
 /** What a Pusher client that was away gets, when it tells where it stood. */
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { CreateServerOptions, Server } from '../../server/index.ts'
-import { Skips } from '../../server/pusher/skips.ts'
 import { until } from '../e2e/until.ts'
 import { createRandom, seeds } from '../fuzz/random.ts'
 import { APP, PusherClient, type SubscribeFields } from './pusherClient.ts'
@@ -442,28 +441,4 @@ test.each(seeds(12))('whatever happens, a reader gets what was for it (seed %i)'
   await reader.client.settled()
   expect(reader.got).toEqual(expected)
   expect(reader.recovered.slice(1).every(Boolean)).toBe(true)
-})
-
-describe('skips', () => {
-  const never = (): number => 0
-
-  test('shift what a count means', () => {
-    const skips = new Skips(10)
-    expect(skips.offsetAfter(3)).toBe(13)
-    for (const offset of [11, 13, 14, 20]) skips.add(offset, never)
-    // 12 was the first that came, then 15, 16, …
-    expect([0, 1, 2, 3].map((count) => skips.offsetAfter(count))).toEqual([11, 14, 15, 16])
-    expect(skips.offsetAfter(6)).toBe(20)
-  })
-
-  test('that nobody can ask for are folded, and mean the same for all that can be asked', () => {
-    const whole = new Skips(0)
-    const folding = new Skips(0)
-    for (let offset = 1; offset <= 1000; offset += 2) {
-      whole.add(offset, never)
-      folding.add(offset, () => offset - 20)
-    }
-    for (let count = 495; count < 520; count++) expect(folding.offsetAfter(count)).toBe(whole.offsetAfter(count))
-    expect(folding.offsetAfter(3)).toBeLessThan(980)
-  })
 })
