@@ -70,7 +70,7 @@ export class Subscription {
   start(recover: RecoverRequest | undefined, show: (member: PusherMember) => () => void): void {
     const { channel, socket, recoveries, cache, send } = this.#parts
     if (this.member) {
-      channel.people.enter(this, this.member, socket)
+      channel.people.enter(this, this.member, socket, true)
       this.#hide = show(this.member)
     }
     const resumption = recover && recoveries.resume(recover, channel.name)

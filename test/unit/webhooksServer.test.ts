@@ -110,7 +110,7 @@ describe('webhooks of a server with stock Pusher clients', () => {
   })
 
   test('tell nothing of a connection that broke and came back within the grace period', async () => {
-    const { inbox, url } = await start({}, { leaveGraceSeconds: 30 })
+    const { inbox, url } = await start({}, { leaveGraceSeconds: 1 })
     const socketTo = async (): Promise<WebSocket> => {
       const socket = new WebSocket(`${url}/app/${APP.key}?protocol=7`)
       closing.push(() => socket.terminate())
