@@ -159,7 +159,11 @@ export const createSubscription = (
         const left = new Set(awaited)
         awaited.clear()
         // Without a connection, the next list tells.
-        if (subscribed.peek()) meet(people.peek().filter(({ id }) => !left.has(id)), true)
+        if (subscribed.peek())
+          meet(
+            people.peek().filter(({ id }) => !left.has(id)),
+            true,
+          )
       }, grace)
     }
     meet([...listed, ...missing.filter(({ id }) => awaited.has(id))], hasPeople)

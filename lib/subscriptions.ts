@@ -56,7 +56,14 @@ export const createSubscriptions = (report: (error: TuttiError) => void): Subscr
   return {
     sessionId,
     of: (room) => {
-      const entry = entries.get(room) ?? createSubscription(room, send, () => entries.delete(room), () => leaveGrace)
+      const entry =
+        entries.get(room) ??
+        createSubscription(
+          room,
+          send,
+          () => entries.delete(room),
+          () => leaveGrace,
+        )
       entries.set(room, entry)
       return entry
     },

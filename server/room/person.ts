@@ -14,5 +14,8 @@ export const personOf = (client: number, state: object, maxIdLength: number): Pe
   const { id, ...info } = user
   const isId = (typeof id === 'string' && id !== '') || (typeof id === 'number' && Number.isFinite(id))
   const text = isId ? String(id) : ''
-  return { id: text !== '' && text.length <= maxIdLength ? text : String(client), info: Object.keys(info).length > 0 ? info : null }
+  return {
+    id: text !== '' && text.length <= maxIdLength ? text : String(client),
+    info: Object.keys(info).length > 0 ? info : null,
+  }
 }
