@@ -70,7 +70,7 @@ export class Subscription {
   start(recover: RecoverRequest | undefined, show: (member: PusherMember) => () => void): void {
     const { channel, socket, recoveries, cache, send } = this.#parts
     if (this.member) {
-      channel.people.enter(this, this.member, socket, true)
+      channel.people.enter(socket.id, this.member, { by: socket, isSigned: true, former: recover?.socketId })
       this.#hide = show(this.member)
     }
     const resumption = recover && recoveries.resume(recover, channel.name)
@@ -139,7 +139,7 @@ export class Subscription {
     const { channel, audience, socket, recoveries } = this.#parts
     if (this.#isJoined) channel.leave(socket, audience, hasBroken)
     this.#hide?.()
-    channel.people.exit(this, hasBroken)
+    channel.people.exit(socket.id, hasBroken)
     recoveries.remember(socket.id, channel.name, this.#skips)
   }
 

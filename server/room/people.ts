@@ -18,6 +18,16 @@ export interface PeopleParts {
   changed?(person: Person): void
 }
 
+/** What is known of a connection that enters. */
+export interface Entering {
+  /** The connection, if it must not be told of itself. */
+  readonly by?: Socket | undefined
+  /** The application vouches for what it tells. Default false. */
+  readonly isSigned?: boolean
+  /** What stood for the connection that this one comes back for. */
+  readonly former?: unknown
+}
+
 /** What one connection tells. */
 interface Told {
   readonly person: Person
@@ -31,6 +41,12 @@ interface Presence {
   readonly here: Map<unknown, Told>
   /** Connections that broke, each with the end of its grace. */
   readonly broken: Map<unknown, NodeJS.Timeout>
+}
+
+/** A connection that broke is not waited for any more. */
+const hasReturned = ({ broken }: Presence, key: unknown): void => {
+  clearTimeout(broken.get(key))
+  broken.delete(key)
 }
 
 export class People {
@@ -67,15 +83,14 @@ export class People {
   /**
    * A connection tells who it is, or tells it anew.
    * @param key stands for the connection's place in this room; one that broke is back if it comes with the same
-   * @param by the connection, if it must not be told of itself
-   * @param isSigned the application vouches for what it tells
    * @returns whether nobody of this id was there
    */
-  enter(key: unknown, person: Person, by?: Socket, isSigned = false): boolean {
+  enter(key: unknown, person: Person, { by, isSigned = false, former }: Entering = {}): boolean {
     const before = this.#ids.get(key)
     this.#ids.set(key, person.id)
     const known = this.#byId.get(person.id)
     if (known) {
+      hasReturned(known, former)
       this.#take(known, key, { person, isSigned })
     } else {
       this.#byId.set(person.id, { person, here: new Map([[key, { person, isSigned }]]), broken: new Map() })
@@ -101,8 +116,7 @@ export class People {
   }
 
   #take(known: Presence, key: unknown, told: Told): void {
-    clearTimeout(known.broken.get(key))
-    known.broken.delete(key)
+    hasReturned(known, key)
     const before = known.here.get(key)
     // Most often it is the same: a presence is told whenever anything in it changes, such as a cursor.
     if (before?.isSigned === told.isSigned && isDeepStrictEqual(before.person.info, told.person.info)) return

@@ -141,7 +141,7 @@ export class Room {
     this.#presence = new Presence({
       shown: (client, state, session) => {
         const person = personOf(client, state, this.#maxUserIdLength)
-        if (parts.peopleOf(name)?.enter(client, person, session.socket)) session.events?.entered(person)
+        if (parts.peopleOf(name)?.enter(client, person, { by: session.socket })) session.events?.entered(person)
       },
       hidden: (client, hasBroken) => parts.peopleOf(name)?.exit(client, hasBroken),
     })

@@ -238,9 +238,9 @@ describe('people', () => {
     const { people } = channel
     const infoOf = (): unknown => people.get('ann')?.info
     people.enter('yjs', { id: 'ann', info: 'unsigned' })
-    people.enter('p1', { id: 'ann', info: 'signed' }, undefined, true)
+    people.enter('p1', { id: 'ann', info: 'signed' }, { isSigned: true })
     expect(infoOf()).toBe('signed')
-    people.enter('p2', { id: 'ann', info: 'signed, second' }, undefined, true)
+    people.enter('p2', { id: 'ann', info: 'signed, second' }, { isSigned: true })
     people.enter('yjs', { id: 'ann', info: 'unsigned, anew' })
     expect(infoOf()).toBe('signed')
     people.exit('p1', false)
@@ -252,7 +252,7 @@ describe('people', () => {
     people.exit('yjs', true)
     // Nobody is here: what was told last stays.
     expect(people.list()).toEqual([{ id: 'ann', info: 'later' }])
-    people.enter('p3', { id: 'ann', info: 'back' }, undefined, true)
+    people.enter('p3', { id: 'ann', info: 'back' }, { isSigned: true })
     expect(people.list()).toEqual([{ id: 'ann', info: 'back' }])
     // A join and no other; each change once.
     expect(one.heard).toEqual(['t:joined:ann', ...Array.from({ length: 5 }, () => 't:present:ann')])
@@ -324,6 +324,18 @@ describe('people', () => {
     expect(seen).toHaveLength(4)
   })
 
+  it('are gone at once if a connection that came back for the one that broke says good-bye', () => {
+    const seen = news()
+    const { people } = channels.open('a')
+    people.enter(1, { id: 'ann', info: null })
+    people.exit(1, true)
+    people.enter(2, { id: 'ann', info: null }, { former: 1 })
+    people.exit(2, false)
+    expect(seen).toEqual(['occupied', 'joined ann', 'left ann', 'vacated'])
+    vi.advanceTimersByTime(10_000)
+    expect(seen).toHaveLength(4)
+  })
+
   it('who become someone else leave and join', () => {
     const seen = news()
     const { people } = channels.open('a')
@@ -337,7 +349,7 @@ describe('people', () => {
     const [one, two] = [wire.socket('1'), wire.socket('2')]
     channel.join(one, audience('t'))
     channel.join(two, audience('p'))
-    channel.people.enter(1, { id: 'ann', info: null }, one)
+    channel.people.enter(1, { id: 'ann', info: null }, { by: one })
     channel.people.exit(1, false)
     expect(one.heard).toEqual(['t:left:ann'])
     expect(two.heard).toEqual(['p:joined:ann', 'p:left:ann'])
@@ -420,8 +432,8 @@ describe('channels that are hushed', () => {
     const [one, two] = [wire.socket('1'), wire.socket('2')]
     channel.join(one, audience('t'))
     channel.join(two, audience('t'))
-    channel.people.enter(1, { id: 'ann', info: null }, one)
-    channel.people.enter(2, { id: 'bob', info: null }, two)
+    channel.people.enter(1, { id: 'ann', info: null }, { by: one })
+    channel.people.enter(2, { id: 'bob', info: null }, { by: two })
     channel.listenToPeople((what, { id }) => seen.push(`${what} ${id} in process`))
     channel.people.exit(2, true)
     for (const socket of [one, two]) socket.heard.length = 0

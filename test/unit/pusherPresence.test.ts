@@ -98,6 +98,19 @@ test('a person stays while one connection of theirs that broke may be back, and 
   expect(news(a)).toEqual(['+bob', '+cleo'])
 })
 
+test('a connection that tells which one it comes back for is that one: with its good-bye the person is gone', async () => {
+  const { url } = await start({ leaveGraceSeconds: 3600 })
+  const a = await joined(url, 'ada')
+  const b = await PusherClient.connect(url)
+  const { recovery } = await b.subscribe(ROOM, member('bob'))
+  await b.cut()
+  const back = await PusherClient.connect(url)
+  await back.subscribe(ROOM, { ...member('bob'), recover: { ...recovery, count: 0, socket_id: b.id } })
+  await back.close(1000)
+  await a.find('pusher_internal:member_removed')
+  expect(news(a)).toEqual(['+bob', '-bob'])
+})
+
 test('who comes back within the grace with something else to tell of themselves is listed with that', async () => {
   const { url } = await start()
   const a = await joined(url, 'ada')
