@@ -85,7 +85,6 @@ test('a client that shows itself as someone else is told as both, and lists itse
   const ada = await watch(url, 'chat', 'ada')
   await until(() => bob.news.length === 1)
   ada.room.presence.set({ user: { id: 'eve' } })
-  isAway = false
   await until(() => bob.news.length === 3 && ada.ids().includes('eve'))
   expect(bob.news).toEqual(['join ada', 'join eve', 'leave ada'])
   await until(() => !ada.ids().includes('ada'))
