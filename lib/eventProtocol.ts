@@ -25,7 +25,7 @@ export const TUTTI_TRIGGER = 8
 export const TUTTI_TRIGGERED = 9
 /** Client: no more events of this room. Not answered. `room`. */
 export const TUTTI_UNSUBSCRIBE = 10
-/** Server: somebody came or went. */
+/** Server: somebody came or went, or tells something else. */
 export const TUTTI_PERSON = 11
 /** Server: a `TUTTI_SUBSCRIBE` is refused; the connection stays. */
 export const TUTTI_REFUSED = 12
@@ -111,7 +111,10 @@ export interface Triggered {
   error?: WireError
 }
 
-/** `TUTTI_PERSON`. `present`: the client's own presence, which it is not told of as a join. */
+/**
+ * `TUTTI_PERSON`. `present`: someone is there, which is no news of a join. So a client is told of its own presence, and
+ * everyone of what someone tells anew.
+ */
 export interface PersonNews {
   news: 'left' | 'joined' | 'present'
   room: string

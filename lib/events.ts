@@ -12,7 +12,10 @@ export interface ChannelEvents {
   gap: (position: EventPosition) => void
   /** Someone came: a person, not another tab of one who is there. */
   join: (person: Person) => void
-  /** Someone's last connection is gone, for longer than a reconnect takes if it broke. */
+  /**
+   * Someone's last connection is gone, for longer than a reconnect takes if it broke. After a restart of the server those
+   * who are not back yet have as long to come back, without a leave and a join.
+   */
   leave: (person: Person) => void
   /** The server does not let this client subscribe. It is asked again after a reconnect. */
   refused: (error: TuttiError) => void
@@ -45,7 +48,11 @@ export interface Channel<E extends EventShape = Record<never, never>> {
   readonly name: string
   /** The server sends the room's events now. Reactive. */
   readonly subscribed: boolean
-  /** Who is in the room, each once; the last known while there is no connection. Reactive. */
+  /**
+   * Who is in the room, each once; the last known while there is no connection. Someone stays in it as long as their
+   * `leave` is not told: also while the server waits for whose connection broke, and after a restart of the server,
+   * for as long, whoever is not back yet. Reactive.
+   */
   readonly members: readonly Person[]
   /**
    * Calls `listener` for each event of this name, from others. Data that does not fit the schema is dropped, and the

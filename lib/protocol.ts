@@ -55,6 +55,8 @@ export interface ServerHello {
   maxMessageBytes: number
   /** Names this connection to others, such as `except` of an event. */
   sessionId?: string
+  /** How long someone whose connection broke may take to come back without a leave and a join. */
+  leaveGraceMs?: number
 }
 
 /** `MESSAGE_TUTTI` frames of the server. */

@@ -11,9 +11,15 @@ import { batch, type Signal, signal } from './store/reactive.ts'
 
 /** Someone who is in a room, however many tabs they have there. */
 export interface Person {
-  /** The `id` of the `user` they show as their presence; without one, their Yjs client id as text. */
+  /**
+   * The `id` of the `user` they show as their presence; without one, or with one that is longer than the server takes
+   * (128 characters by default), their Yjs client id as text.
+   */
   readonly id: string
-  /** What else that `user` tells; `null` if nothing. */
+  /**
+   * What else that `user` tells; `null` if nothing. Of someone with several connections, what the longest-standing one
+   * that is here tells, and one with the signature of an application before all others.
+   */
   readonly info: unknown
 }
 
@@ -86,11 +92,13 @@ const dataOf = ({ body }: WireEvent): unknown => {
 /**
  * @param send sends a frame; `false` if there is no connection
  * @param forget called when it has ended for want of a sink
+ * @param leaveGrace milliseconds that the server gives whose connection broke to come back
  */
 export const createSubscription = (
   room: string,
   send: (frame: Uint8Array) => boolean,
   forget: () => void,
+  leaveGrace: () => number,
 ): SubscriptionOwner => {
   const subscribed = signal(false)
   const people = signal<readonly Person[]>([])
@@ -108,6 +116,9 @@ export const createSubscription = (
   /** Connections since `offset`: of those the server must not send us our own events. */
   let former: (string | null)[] = []
   let timer: ReturnType<typeof setTimeout> | undefined
+  /** Were here before the server started anew, and are not back yet. */
+  const awaited = new Set<string>()
+  let awaiting: ReturnType<typeof setTimeout> | undefined
 
   const ask = (): void => {
     const sessions = former.filter((id) => id !== null)
@@ -136,6 +147,28 @@ export const createSubscription = (
     for (const person of without(before, now)) tell((sink) => sink.leave(person))
     for (const person of without(now, before)) tell((sink) => sink.join(person))
   }
+  /** Takes in the server's list. Those who are still awaited stay; `isAnew`: so do all others who are not in it. */
+  const meetAll = (listed: readonly Person[], isAnew: boolean): void => {
+    const grace = isAnew ? leaveGrace() : 0
+    for (const { id } of listed) awaited.delete(id)
+    const missing = people.peek().filter(({ id }) => !listed.some((person) => person.id === id))
+    if (grace > 0 && missing.length > 0) {
+      for (const { id } of missing) awaited.add(id)
+      clearTimeout(awaiting)
+      awaiting = setTimeout(() => {
+        const left = new Set(awaited)
+        awaited.clear()
+        // Without a connection, the next list tells.
+        if (subscribed.peek())
+          meet(
+            people.peek().filter(({ id }) => !left.has(id)),
+            true,
+          )
+      }, grace)
+    }
+    meet([...listed, ...missing.filter(({ id }) => awaited.has(id))], hasPeople)
+    hasPeople = true
+  }
   /** Whether the event at `next` is to be taken now. */
   const advance = (next: number): boolean => {
     if (!subscribed.peek() || next <= offset) return false
@@ -163,6 +196,7 @@ export const createSubscription = (
       return () => {
         if (!sinks.delete(sink) || sinks.size > 0) return
         timer = setTimeout(() => {
+          clearTimeout(awaiting)
           forget()
           send(encodeUnsubscribe(room))
         }, GRACE)
@@ -173,7 +207,8 @@ export const createSubscription = (
         case 'subscribed': {
           isAsking = false
           latest = message.latest
-          const isGap = epoch !== undefined && (epoch !== message.epoch || offset < message.offset)
+          const isAnew = epoch !== undefined && epoch !== message.epoch
+          const isGap = isAnew || (epoch !== undefined && offset < message.offset)
           if (isGap || epoch === undefined) {
             epoch = message.epoch
             offset = message.offset
@@ -181,9 +216,7 @@ export const createSubscription = (
           const position = { epoch, offset }
           batch(() => (subscribed.value = true))
           if (isGap) tell((sink) => sink.gap(position))
-          if (!message.people) return
-          meet(message.people, hasPeople)
-          hasPeople = true
+          if (message.people) meetAll(message.people, isAnew)
           return
         }
         case 'event': {
@@ -204,6 +237,7 @@ export const createSubscription = (
         case 'person': {
           if (!hasPeople) return
           const { person, news } = message
+          awaited.delete(person.id)
           const others = people.peek().filter(({ id }) => id !== person.id)
           meet(news === 'left' ? others : [...others, person], news !== 'present')
           return
@@ -220,7 +254,10 @@ export const createSubscription = (
       former = [...(isWhole ? [] : former), sessionId].slice(-MAX_FORMER_SESSIONS)
       batch(() => (subscribed.value = false))
     },
-    destroy: () => clearTimeout(timer),
+    destroy: () => {
+      clearTimeout(timer)
+      clearTimeout(awaiting)
+    },
   }
   return owner
 }

@@ -32,6 +32,7 @@ export const createSubscriptions = (report: (error: TuttiError) => void): Subscr
   /** From the server's hello to the end of the connection. */
   let transmit: ((frame: Uint8Array) => boolean) | undefined
   let maxBytes = 0
+  let leaveGrace = 0
   let lastId = 0
 
   const send = (frame: Uint8Array): boolean => transmit?.(frame) ?? false
@@ -55,7 +56,14 @@ export const createSubscriptions = (report: (error: TuttiError) => void): Subscr
   return {
     sessionId,
     of: (room) => {
-      const entry = entries.get(room) ?? createSubscription(room, send, () => entries.delete(room))
+      const entry =
+        entries.get(room) ??
+        createSubscription(
+          room,
+          send,
+          () => entries.delete(room),
+          () => leaveGrace,
+        )
       entries.set(room, entry)
       return entry
     },
@@ -88,6 +96,7 @@ export const createSubscriptions = (report: (error: TuttiError) => void): Subscr
     greeted: (hello, send) => {
       transmit = send
       maxBytes = hello.maxMessageBytes
+      leaveGrace = hello.leaveGraceMs ?? 0
       batch(() => (sessionId.value = hello.sessionId ?? null))
       for (const entry of entries.values()) entry.ask()
     },

@@ -272,9 +272,15 @@ export interface Position {
 
 /** Someone who is in a room, however many connections they have there. */
 export interface Person {
-  /** The user's id, or for someone who tells none the Yjs client id, as text. */
+  /**
+   * The user's id, or for someone who tells none, or one of more characters than `maxUserIdLength` of the room's app
+   * (128 by default, and without an app), the Yjs client id, as text.
+   */
   readonly id: string
-  /** What they tell of themselves besides the id; `null` if nothing. Plain JSON. */
+  /**
+   * What they tell of themselves besides the id; `null` if nothing. Plain JSON. Of someone with several connections, what
+   * the longest-standing one that is here tells, and one that an app has signed before all others.
+   */
   readonly info: unknown
 }
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { readOpenApi } from './api/openApi.ts'
 import { createApi, createErrorAnswer, readsHeaders } from './api/router.ts'
 import { createStaticFiles, type StaticFiles } from './api/staticFiles.ts'
-import { type Apps, createApps } from './apps.ts'
+import { APP_LIMITS, type Apps, createApps } from './apps.ts'
 import type { Journal, Logger, Person, Storage } from './contracts.ts'
 import type { Hooks } from './hooks.ts'
 import { createLog } from './log.ts'
@@ -178,6 +178,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     limits: options,
     refuse: (socket, error) => roomDoor.refuse(socket, error),
     peopleOf: channels.peopleOf,
+    maxUserIdLengthOf: (name) => (apps.ownerOf(name)?.limits ?? APP_LIMITS).maxUserIdLength,
     events: createEventSessions({ channels, limits: options, log: logger, admission }),
     changes,
     lifecycle: createRoomLifecycle(calls),
@@ -205,10 +206,12 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     await calls?.settle()
     // Hears no more before the connections are closed: clients of a server that restarts come back, and have not left.
     const webhooksClosed = (webhooks ?? journal)?.close()
+    // No more do those who are still connected, for the same reason.
+    pusher.close()
+    channels.hush()
     await rooms.close()
     refusals.flush()
     await net.close()
-    pusher.close()
     channels.close()
     // What the ends of rooms and connections were told to.
     await calls?.settle()

@@ -23,9 +23,10 @@ export const createAudience = ({ prefix, excepted }: AudienceParts): Audience =>
   return {
     key: `p${prefix}`,
     encode: (event, room) => frameOf(event, channelOf(room)),
-    encodePerson: (news: 'joined' | 'left', person: Person, room: string) => {
+    encodePerson: (news: 'joined' | 'left' | 'present', person: Person, room: string) => {
       const channel = channelOf(room)
-      if (!kindOf(channel).isPresence) return undefined
+      // The protocol has no word for a member who tells something else: a second `member_added` counts as a join.
+      if (news === 'present' || !kindOf(channel).isPresence) return undefined
       return news === 'joined' ? memberAddedFrame(channel, person) : memberRemovedFrame(channel, person.id)
     },
     excepted: ({ except, offset }, room) => {

@@ -76,7 +76,7 @@ export class Subscription {
   start(recover: RecoverRequest | undefined, show: (member: PusherMember) => () => void): void {
     const { channel, socket, recoveries, cache, send } = this.#parts
     if (this.member) {
-      channel.people.enter(this, this.member, socket)
+      channel.people.enter(socket.id, this.member, { by: socket, isSigned: true, former: recover?.socketId })
       this.#hide = show(this.member)
     }
     const resumption = recover && recoveries.resume(recover, channel.name)
@@ -146,7 +146,7 @@ export class Subscription {
     const { channel, audience, socket } = this.#parts
     if (this.#isJoined) channel.leave(socket, audience, hasBroken)
     this.#hide?.()
-    channel.people.exit(this, hasBroken)
+    channel.people.exit(socket.id, hasBroken)
     this.#remember()
   }
 

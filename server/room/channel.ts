@@ -12,8 +12,11 @@ export interface Audience {
   /** Unique within the room. */
   readonly key: string
   encode(event: RoomEvent, room: string): Uint8Array | string
-  /** What tells that a person came or went; `undefined` if this audience is not told. */
-  encodePerson(news: 'joined' | 'left', person: Person, room: string): Uint8Array | string | undefined
+  /**
+   * What tells that a person came or went, or that someone who is there tells something else of themselves;
+   * `undefined` if this audience is not told.
+   */
+  encodePerson(news: 'joined' | 'left' | 'present', person: Person, room: string): Uint8Array | string | undefined
   /** An event was published that names an `except`; the others have been sent it. */
   excepted?(event: RoomEvent, room: string): void
 }
@@ -28,7 +31,7 @@ export interface ChannelObserver {
   published?(channel: Channel, event: RoomEvent): void
   /** The first subscriber or person came. */
   occupied?(channel: Channel): void
-  /** The last subscriber and person are gone; after the grace period, if a connection broke. */
+  /** The last subscriber and person are gone, and no connection broke within the grace period. */
   vacated?(channel: Channel): void
   joined?(channel: Channel, person: Person): void
   left?(channel: Channel, person: Person): void
@@ -65,7 +68,9 @@ export class Channel {
   #offset = 0
   #subscribers = 0
   #isOccupied = false
-  #vacating: NodeJS.Timeout | undefined
+  /** Runs while a subscriber whose connection broke may be back. */
+  #grace: NodeJS.Timeout | undefined
+  #isHushed = false
   /** When it was last used, in ms of `Date.now()`. */
   usedAt = Date.now()
 
@@ -84,16 +89,21 @@ export class Channel {
     this.people = new People({
       graceMs: limits.graceMs,
       joined: (person, by) => {
+        if (this.#isHushed) return
         this.#occupy()
         if (this.#groups.size > 0) this.#tellPerson('joined', person, by?.id)
         for (const observer of this.#observers) observer.joined?.(this, person)
         for (const listener of this.#peopleListeners) listener('joined', person)
       },
       left: (person) => {
+        if (this.#isHushed) return
         this.#tellPerson('left', person, undefined)
         for (const observer of this.#observers) observer.left?.(this, person)
         for (const listener of this.#peopleListeners) listener('left', person)
-        this.#leftAlone(false)
+        this.#leftAlone()
+      },
+      changed: (person) => {
+        if (!this.#isHushed) this.#tellPerson('present', person, undefined)
       },
     })
   }
@@ -173,7 +183,7 @@ export class Channel {
     socket.subscribe(group.topic)
     this.#subscribers++
     this.#occupy()
-    for (const observer of this.#observers) observer.counted?.(this, this.#subscribers)
+    this.#tellCount()
   }
 
   /** @param hasBroken the connection did not say good-bye, so it may be back in a moment */
@@ -185,8 +195,9 @@ export class Channel {
     if (group.size === 0) this.#groups.delete(audience.key)
     this.#subscribers--
     this.usedAt = Date.now()
-    for (const observer of this.#observers) observer.counted?.(this, this.#subscribers)
-    this.#leftAlone(hasBroken)
+    this.#tellCount()
+    if (hasBroken && this.#limits.graceMs > 0) this.#awaitReturn()
+    this.#leftAlone()
   }
 
   /** Stops a socket from hearing the events for now, since it missed some; `resume` goes on. It stays subscribed. */
@@ -222,13 +233,23 @@ export class Channel {
     if (group) this.#publisher.publish(group.topic, frame, except)
   }
 
+  /** Tells nobody of who comes or goes from now on. */
+  hush(): void {
+    this.#isHushed = true
+  }
+
   /** Ends its timers. */
   close(): void {
-    clearTimeout(this.#vacating)
+    clearTimeout(this.#grace)
     this.people.clear()
   }
 
-  #tellPerson(news: 'joined' | 'left', person: Person, except: string | undefined): void {
+  #tellCount(): void {
+    if (this.#isHushed) return
+    for (const observer of this.#observers) observer.counted?.(this, this.#subscribers)
+  }
+
+  #tellPerson(news: 'joined' | 'left' | 'present', person: Person, except: string | undefined): void {
     for (const { audience, topic } of this.#groups.values()) {
       const frame = audience.encodePerson(news, person, this.name)
       if (frame !== undefined) this.#publisher.publish(topic, frame, except)
@@ -236,22 +257,27 @@ export class Channel {
   }
 
   #occupy(): void {
-    clearTimeout(this.#vacating)
-    this.#vacating = undefined
-    if (this.#isOccupied) return
+    if (this.#isOccupied || this.#isHushed) return
     this.#isOccupied = true
     for (const observer of this.#observers) observer.occupied?.(this)
   }
 
-  #leftAlone(hasBroken: boolean): void {
-    if (!this.#isOccupied || this.#subscribers > 0 || this.people.count > 0) return
-    const vacate = (): void => {
-      this.#vacating = undefined
-      this.#isOccupied = false
-      this.usedAt = Date.now()
-      for (const observer of this.#observers) observer.vacated?.(this)
+  /** Whoever comes and goes meanwhile, the channel stays occupied until the grace of this break is over. */
+  #awaitReturn(): void {
+    if (this.#grace) {
+      this.#grace.refresh()
+      return
     }
-    if (hasBroken && this.#limits.graceMs > 0) this.#vacating ??= setTimeout(vacate, this.#limits.graceMs)
-    else if (this.#vacating === undefined) vacate()
+    this.#grace = setTimeout(() => {
+      this.#grace = undefined
+      this.#leftAlone()
+    }, this.#limits.graceMs)
+  }
+
+  #leftAlone(): void {
+    if (!this.#isOccupied || this.#isHushed || this.#subscribers > 0 || this.people.count > 0 || this.#grace) return
+    this.#isOccupied = false
+    this.usedAt = Date.now()
+    for (const observer of this.#observers) observer.vacated?.(this)
   }
 }

@@ -48,6 +48,11 @@ export interface Channels {
   peopleOf(room: string): People | undefined
   /** Forgets the events that are kept of a room. */
   forget(room: string): void
+  /**
+   * Tells nobody of who comes or goes from now on: the server is stopping, and clients whose connections it ends have
+   * not left. Events are published as before.
+   */
+  hush(): void
   close(): void
 }
 
@@ -70,6 +75,7 @@ export const createChannels = ({ publisher, ordered, present, limits }: Channels
   let peopleObservers = 0
   let historyBytes = 0
   let isClosed = false
+  let isHushed = false
 
   const resized = (_channel: Channel, bytes: number): void => {
     historyBytes += bytes
@@ -81,6 +87,7 @@ export const createChannels = ({ publisher, ordered, present, limits }: Channels
     checkRoomName(room)
     const channel = new Channel(room, channelLimits, publisher, observers, resized)
     channels.set(room, channel)
+    if (isHushed) channel.hush()
     for (const [key, person] of present(room)) channel.people.enter(key, person)
     return channel
   }
@@ -131,10 +138,14 @@ export const createChannels = ({ publisher, ordered, present, limits }: Channels
         if (observers.delete(observer)) peopleObservers -= ofPeople
       }
     },
-    peopleOf: (room) => (peopleObservers > 0 ? open(room) : channels.get(room))?.people,
+    peopleOf: (room) => (peopleObservers > 0 && !isHushed ? open(room) : channels.get(room))?.people,
     forget: (room) => {
       const channel = channels.get(room)
       while (channel?.dropOldest());
+    },
+    hush: () => {
+      isHushed = true
+      for (const channel of channels.values()) channel.hush()
     },
     close: () => {
       isClosed = true

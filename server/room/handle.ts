@@ -153,7 +153,8 @@ export const createRoomHandle = (name: string, parts: RoomHandleParts): RoomHand
     const channel = channels.find(name)
     if (channel) return channel.people.list()
     const byId = new Map<string, Person>()
-    for (const [, person] of parts.present(name)) byId.set(person.id, person)
+    // As `People` does: what the longest-standing connection tells.
+    for (const [, person] of parts.present(name)) if (!byId.has(person.id)) byId.set(person.id, person)
     return [...byId.values()]
   }
 

@@ -57,6 +57,7 @@ export interface RoomLimits {
   readonly maxAwarenessEntries: number
   readonly maxAwarenessBytes: number
   readonly maxBackpressureBytes: number
+  readonly leaveGraceSeconds: number
 }
 
 /** What a room needs of its surroundings. */
@@ -78,6 +79,8 @@ export interface RoomParts {
   committed(room: Room): void
   /** Where to tell of the people in the room, if anybody listens. */
   peopleOf(name: string): People | undefined
+  /** Characters that a user's id may have in the room. */
+  maxUserIdLengthOf(name: string): number
   readonly events: EventSessions
   readonly changes: ChangeWatch
   /** The room is closed and must not be handed out again. */
@@ -112,6 +115,7 @@ export class Room {
   readonly #loading: Promise<void>
   readonly #sessions = new Set<Session>()
   readonly #presence: Presence<Session>
+  readonly #maxUserIdLength: number
   readonly #members: Members
   readonly #unacknowledged = new Set<Session>()
   /** Once somebody listened. */
@@ -133,10 +137,11 @@ export class Room {
   constructor(name: string, parts: RoomParts) {
     this.name = name
     this.#parts = parts
+    this.#maxUserIdLength = parts.maxUserIdLengthOf(name)
     this.#presence = new Presence({
       shown: (client, state, session) => {
-        const person = personOf(client, state)
-        if (parts.peopleOf(name)?.enter(client, person, session.socket)) session.events?.entered(person)
+        const person = personOf(client, state, this.#maxUserIdLength)
+        if (parts.peopleOf(name)?.enter(client, person, { by: session.socket })) session.events?.entered(person)
       },
       hidden: (client, hasBroken) => parts.peopleOf(name)?.exit(client, hasBroken),
     })
@@ -202,7 +207,7 @@ export class Room {
   /** The people here, each under what stands for their connection. */
   *people(): Generator<readonly [client: number, person: Person]> {
     for (const { client, state } of this.#presence.shown()) {
-      yield [client, personOf(client, JSON.parse(state) as object)]
+      yield [client, personOf(client, JSON.parse(state) as object, this.#maxUserIdLength)]
     }
   }
 
@@ -547,9 +552,11 @@ export class Room {
   }
 
   #welcome(session: Session, log: RoomLog): void {
-    const { maxMessageBytes } = this.#parts.limits
+    const { maxMessageBytes, leaveGraceSeconds } = this.#parts.limits
+    const { documentId } = log
     const sessionId = session.socket.id
-    session.socket.send(encodeServerHello({ documentId: log.documentId, maxMessageBytes, sessionId }))
+    const leaveGraceMs = leaveGraceSeconds * 1000
+    session.socket.send(encodeServerHello({ documentId, maxMessageBytes, sessionId, leaveGraceMs }))
   }
 
   #changed(seq: number, update: Uint8Array, by: Session | ChangeSource): void {

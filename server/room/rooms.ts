@@ -39,6 +39,8 @@ export interface RoomsParts {
   refuse(socket: Socket, error: TuttiError): void
   /** Where to tell of the people in a room, if anybody listens. */
   peopleOf(room: string): People | undefined
+  /** Characters that a user's id may have in a room. */
+  maxUserIdLengthOf(room: string): number
   readonly events: EventSessions
   readonly changes: ChangeWatch
   readonly lifecycle?: RoomLifecycle | undefined
@@ -101,6 +103,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     log: logger,
     refuse: parts.refuse,
     peopleOf: parts.peopleOf,
+    maxUserIdLengthOf: parts.maxUserIdLengthOf,
     events: parts.events,
     changes: parts.changes,
     loaded: (room, isNew) => parts.lifecycle?.created(room.name, isNew),

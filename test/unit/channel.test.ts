@@ -224,11 +224,46 @@ describe('people', () => {
     const { people } = channels.open('a')
     people.enter(1, { id: 'ann', info: null })
     people.enter(2, { id: 'ann', info: { name: 'Ann' } })
-    expect(people.list()).toEqual([{ id: 'ann', info: { name: 'Ann' } }])
+    expect(people.list()).toEqual([{ id: 'ann', info: null }])
     people.exit(1, false)
     expect(seen).toEqual(['occupied', 'joined ann'])
     people.exit(2, false)
     expect(seen).toEqual(['occupied', 'joined ann', 'left ann', 'vacated'])
+  })
+
+  it('tell what the longest-standing of their connections tells, a signed one before all others', () => {
+    const channel = channels.open('a')
+    const one = wire.socket('1')
+    channel.join(one, audience('t'))
+    const { people } = channel
+    const infoOf = (): unknown => people.get('ann')?.info
+    people.enter('yjs', { id: 'ann', info: 'unsigned' })
+    people.enter('p1', { id: 'ann', info: 'signed' }, { isSigned: true })
+    expect(infoOf()).toBe('signed')
+    people.enter('p2', { id: 'ann', info: 'signed, second' }, { isSigned: true })
+    people.enter('yjs', { id: 'ann', info: 'unsigned, anew' })
+    expect(infoOf()).toBe('signed')
+    people.exit('p1', false)
+    expect(infoOf()).toBe('signed, second')
+    people.exit('p2', true)
+    expect(infoOf()).toBe('unsigned, anew')
+    people.enter('yjs', { id: 'ann', info: 'later' })
+    expect(infoOf()).toBe('later')
+    people.exit('yjs', true)
+    // Nobody is here: what was told last stays.
+    expect(people.list()).toEqual([{ id: 'ann', info: 'later' }])
+    people.enter('p3', { id: 'ann', info: 'back' }, { isSigned: true })
+    expect(people.list()).toEqual([{ id: 'ann', info: 'back' }])
+    // A join and no other; each change once.
+    expect(one.heard).toEqual(['t:joined:ann', ...Array.from({ length: 5 }, () => 't:present:ann')])
+  })
+
+  it('who tell the same again are told of to nobody', () => {
+    const channel = channels.open('a')
+    const one = wire.socket('1')
+    channel.join(one, audience('t'))
+    for (let i = 0; i < 3; i++) channel.people.enter(1, { id: 'ann', info: { name: 'Ann', tags: ['x'] } })
+    expect(one.heard).toEqual(['t:joined:ann'])
   })
 
   it('whose connection broke are not gone if they are back in time', () => {
@@ -245,14 +280,60 @@ describe('people', () => {
     expect(seen).toEqual(['occupied', 'joined ann', 'left ann', 'vacated'])
   })
 
-  it('who say good-bye during the grace of another connection are gone at once', () => {
+  it('stay while any connection of theirs that broke may be back, whoever says good-bye meanwhile', () => {
+    const seen = news()
+    const { people } = channels.open('a')
+    people.enter(1, { id: 'ann', info: null })
+    people.enter(2, { id: 'ann', info: null })
+    people.exit(1, true)
+    vi.advanceTimersByTime(500)
+    people.exit(2, false)
+    vi.advanceTimersByTime(500)
+    people.enter(3, { id: 'ann', info: null })
+    vi.advanceTimersByTime(500)
+    people.exit(3, false)
+    vi.advanceTimersByTime(1499)
+    expect(seen).toEqual(['occupied', 'joined ann'])
+    vi.advanceTimersByTime(1)
+    expect(seen).toEqual(['occupied', 'joined ann', 'left ann', 'vacated'])
+  })
+
+  it('have for each connection that broke its own grace', () => {
+    const seen = news()
+    const { people } = channels.open('a')
+    people.enter(1, { id: 'ann', info: null })
+    people.enter(2, { id: 'ann', info: null })
+    people.exit(1, true)
+    vi.advanceTimersByTime(2000)
+    people.exit(2, true)
+    vi.advanceTimersByTime(2999)
+    expect(seen).toEqual(['occupied', 'joined ann'])
+    vi.advanceTimersByTime(1)
+    expect(seen).toEqual(['occupied', 'joined ann', 'left ann', 'vacated'])
+  })
+
+  it('are gone at once if the very connection that broke is back and says good-bye', () => {
     const seen = news()
     const { people } = channels.open('a')
     people.enter(1, { id: 'ann', info: null })
     people.exit(1, true)
-    people.enter(2, { id: 'ann', info: null })
+    people.enter(1, { id: 'ann', info: null })
+    people.exit(1, false)
+    expect(seen).toEqual(['occupied', 'joined ann', 'left ann', 'vacated'])
+    vi.advanceTimersByTime(10_000)
+    expect(seen).toHaveLength(4)
+  })
+
+  it('are gone at once if a connection that came back for the one that broke says good-bye', () => {
+    const seen = news()
+    const { people } = channels.open('a')
+    people.enter(1, { id: 'ann', info: null })
+    people.exit(1, true)
+    people.enter(2, { id: 'ann', info: null }, { former: 1 })
     people.exit(2, false)
-    expect(seen.at(-2)).toBe('left ann')
+    expect(seen).toEqual(['occupied', 'joined ann', 'left ann', 'vacated'])
+    vi.advanceTimersByTime(10_000)
+    expect(seen).toHaveLength(4)
   })
 
   it('who become someone else leave and join', () => {
@@ -268,7 +349,7 @@ describe('people', () => {
     const [one, two] = [wire.socket('1'), wire.socket('2')]
     channel.join(one, audience('t'))
     channel.join(two, audience('p'))
-    channel.people.enter(1, { id: 'ann', info: null }, one)
+    channel.people.enter(1, { id: 'ann', info: null }, { by: one })
     channel.people.exit(1, false)
     expect(one.heard).toEqual(['t:left:ann'])
     expect(two.heard).toEqual(['p:joined:ann', 'p:left:ann'])
@@ -302,6 +383,69 @@ describe('occupation', () => {
     channel.leave(one, audience('t'), false)
     expect(seen).toEqual(['occupied', 'vacated', 'occupied', 'vacated'])
   })
+
+  it('lasts while a connection that broke may be back, whoever comes and goes meanwhile', () => {
+    const seen: string[] = []
+    channels.observe({ occupied: () => seen.push('occupied'), vacated: () => seen.push('vacated') })
+    const channel = channels.open('a')
+    const [one, two] = [wire.socket('1'), wire.socket('2')]
+    channel.join(one, audience('t'))
+    channel.join(two, audience('t'))
+    channel.leave(one, audience('t'), true)
+    vi.advanceTimersByTime(1000)
+    channel.leave(two, audience('t'), false)
+    vi.advanceTimersByTime(1000)
+    channel.join(two, audience('t'))
+    channel.leave(two, audience('t'), false)
+    vi.advanceTimersByTime(999)
+    expect(seen).toEqual(['occupied'])
+    vi.advanceTimersByTime(1)
+    expect(seen).toEqual(['occupied', 'vacated'])
+  })
+
+  it('lasts as long as the grace of whoever broke last', () => {
+    const seen: string[] = []
+    channels.observe({ vacated: () => seen.push('vacated') })
+    const channel = channels.open('a')
+    const [one, two] = [wire.socket('1'), wire.socket('2')]
+    channel.join(one, audience('t'))
+    channel.join(two, audience('t'))
+    channel.leave(one, audience('t'), true)
+    vi.advanceTimersByTime(2000)
+    channel.leave(two, audience('t'), true)
+    vi.advanceTimersByTime(2999)
+    expect(seen).toEqual([])
+    vi.advanceTimersByTime(1)
+    expect(seen).toEqual(['vacated'])
+  })
+})
+
+describe('channels that are hushed', () => {
+  it('tell nobody of who goes, and publish as before', () => {
+    const seen: string[] = []
+    channels.observe({
+      left: (_, { id }) => seen.push(`left ${id}`),
+      vacated: () => seen.push('vacated'),
+      counted: (_, count) => seen.push(`counted ${count}`),
+    })
+    const channel = channels.open('a')
+    const [one, two] = [wire.socket('1'), wire.socket('2')]
+    channel.join(one, audience('t'))
+    channel.join(two, audience('t'))
+    channel.people.enter(1, { id: 'ann', info: null }, { by: one })
+    channel.people.enter(2, { id: 'bob', info: null }, { by: two })
+    channel.listenToPeople((what, { id }) => seen.push(`${what} ${id} in process`))
+    channel.people.exit(2, true)
+    for (const socket of [one, two]) socket.heard.length = 0
+    seen.length = 0
+    channels.hush()
+    channel.people.exit(1, false)
+    channel.leave(one, audience('t'), false)
+    channels.trigger('a', event('x'))
+    vi.advanceTimersByTime(10_000)
+    channel.leave(two, audience('t'), false)
+    expect([seen, one.heard, two.heard]).toEqual([[], [], ['t:1:x']])
+  })
 })
 
 describe('the person behind an awareness state', () => {
@@ -312,7 +456,10 @@ describe('the person behind an awareness state', () => {
     [{ user: 'Ann' }, { id: '9', info: null }],
     [{ user: [1] }, { id: '9', info: null }],
     [{}, { id: '9', info: null }],
+    [{ user: { id: '12345' } }, { id: '12345', info: null }],
+    [{ user: { id: '123456', name: 'x' } }, { id: '9', info: { name: 'x' } }],
+    [{ user: { id: 123456 } }, { id: '9', info: null }],
   ])('of %j is %j', (state, person) => {
-    expect(personOf(9, state)).toEqual(person)
+    expect(personOf(9, state, 5)).toEqual(person)
   })
 })

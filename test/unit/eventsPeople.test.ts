@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { join, joinEvents, startEventServer, until } from './eventRooms.ts'
 
 /** Someone who notes who comes and goes. */
@@ -98,4 +99,44 @@ test('those who name no user are told apart by their client id', async () => {
   const nobody = join(url, { room: 'chat' })
   await until(() => bob.news.length === 1)
   expect(bob.news).toEqual([`join ${nobody.store.doc.clientID}`])
+})
+
+test('a restart of the server is neither a leave nor a join of those who are back within the grace', async () => {
+  const { url, server } = await startEventServer({ leaveGraceSeconds: 3 })
+  const bob = await watch(url, 'chat', 'bob')
+  let isAway = false
+  /** While she is away, nothing answers. */
+  class AdasSocket extends WebSocket {
+    constructor(address: string | URL, protocols?: string | string[]) {
+      super(isAway ? 'ws://127.0.0.1:1' : address, protocols)
+    }
+  }
+  const ada = join(url, { room: 'chat', user: 'ada', WebSocket: AdasSocket })
+  const cleo = join(url, { room: 'chat', user: 'cleo' })
+  await until(() => bob.news.length === 2)
+  const gaps: string[] = []
+  bob.events.on('gap', ({ epoch }) => gaps.push(epoch))
+  isAway = true
+  await server.close()
+  cleo.store.destroy()
+  const again = await startEventServer({ leaveGraceSeconds: 3, port: server.address.port })
+  await until(() => gaps.length === 1)
+  // Bob is back, and was sent a list without Ada.
+  expect(again.channels.find('chat')?.people.has('ada')).toBe(false)
+  expect(bob.ids()).toEqual(['ada', 'bob', 'cleo'])
+  isAway = false
+  await until(() => bob.news.length === 3 && ada.store.status.connection === 'connected')
+  expect(bob.news.slice().sort()).toEqual(['join ada', 'join cleo', 'leave cleo'])
+  expect([bob.news[2], bob.ids()]).toEqual(['leave cleo', ['ada', 'bob']])
+})
+
+test('what someone tells anew is in the members of all, without a join', async () => {
+  const { url } = await startEventServer()
+  const bob = await watch(url, 'chat', 'bob')
+  const ada = await watch(url, 'chat', 'ada')
+  const infoOf = (who: typeof bob): unknown => who.events.members.find(({ id }) => id === 'ada')?.info
+  await until(() => bob.news.length === 1)
+  ada.room.presence.set({ user: { id: 'ada', name: 'Ada' } as { id: string } })
+  await until(() => infoOf(bob) !== null && infoOf(ada) !== null)
+  expect([infoOf(bob), infoOf(ada), bob.news, ada.news]).toEqual([{ name: 'Ada' }, { name: 'Ada' }, ['join ada'], []])
 })

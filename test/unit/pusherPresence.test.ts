@@ -1,9 +1,10 @@
 /** Presence channels: one list of people, whatever door they came in by. */
 import { afterEach, expect, test, vi } from 'vitest'
-import { type CreateServerOptions, TuttiError } from '../../server/index.ts'
+import { type CreateServerOptions, type Person, TuttiError } from '../../server/index.ts'
 import { showInAwareness } from '../../server/pusher/awarenessEntry.ts'
 import { until } from '../e2e/until.ts'
 import { type Entry, encodeAwarenessFrame, WireClient } from '../e2e/wireClient.ts'
+import { joinEvents } from './eventRooms.ts'
 import { APP, PusherClient } from './pusherClient.ts'
 import { startServer } from './testServer.ts'
 
@@ -83,6 +84,123 @@ test('a broken connection is no leave while the user may be back, and none if th
   await back.cut()
   await a.find('pusher_internal:member_removed')
   expect(news(a)).toEqual(['+bob', '-bob'])
+})
+
+test('a person stays while one connection of theirs that broke may be back, and another says good-bye', async () => {
+  const { url } = await start({ leaveGraceSeconds: 3600 })
+  const a = await joined(url, 'ada')
+  const tabs = [await joined(url, 'bob'), await joined(url, 'bob')]
+  await tabs[0]!.cut()
+  await tabs[1]!.close(1000)
+  await joined(url, 'bob')
+  await joined(url, 'cleo')
+  await a.settled()
+  expect(news(a)).toEqual(['+bob', '+cleo'])
+})
+
+test('a connection that tells which one it comes back for is that one: with its good-bye the person is gone', async () => {
+  const { url } = await start({ leaveGraceSeconds: 3600 })
+  const a = await joined(url, 'ada')
+  const b = await PusherClient.connect(url)
+  const { recovery } = await b.subscribe(ROOM, member('bob'))
+  await b.cut()
+  const back = await PusherClient.connect(url)
+  await back.subscribe(ROOM, { ...member('bob'), recover: { ...recovery, count: 0, socket_id: b.id } })
+  await back.close(1000)
+  await a.find('pusher_internal:member_removed')
+  expect(news(a)).toEqual(['+bob', '-bob'])
+})
+
+test('who comes back within the grace with something else to tell of themselves is listed with that', async () => {
+  const { url } = await start()
+  const a = await joined(url, 'ada')
+  const b = await joined(url, 'bob', { v: 1 })
+  await b.cut()
+  const back = await PusherClient.connect(url)
+  expect((await back.subscribe(ROOM, member('bob', { v: 2 }))).presence?.hash).toEqual({ ada: null, bob: { v: 2 } })
+  await a.settled()
+  expect(news(a)).toEqual(['+bob'])
+})
+
+test('what is listed of a person is what their longest-standing connection that is here tells, a signed one first', async () => {
+  const { url, server } = await start()
+  const tina = await joinEvents(url, { room: ROOM, user: 'tina' })
+  await until('her list', () => tina.events.members.length > 0)
+  const yjs = await showing(url, { id: 'u1', name: 'evil' })
+  await until('the unsigned', () => tina.events.members.length === 2)
+  const first = await joined(url, 'u1', { name: 'Uno' })
+  const second = await joined(url, 'u1', { name: 'Second' })
+  const lists = async (): Promise<unknown[]> => {
+    const newcomer = await PusherClient.connect(url)
+    const { presence } = await newcomer.subscribe(ROOM, member('new'))
+    await newcomer.close(1000)
+    const answer = (await (await fetch(`${server.url}/rooms/${ROOM}/presence`)).json()) as { members: Person[] }
+    const infoIn = (people: readonly Person[]): unknown => people.find(({ id }) => id === 'u1')?.info
+    return [presence?.hash.u1, infoIn(answer.members), infoIn(await server.room(ROOM).members())]
+  }
+  const expectEverywhere = async (name: string): Promise<void> => {
+    const info = { name }
+    await until(`${name} for Tina`, () => {
+      const shown = tina.events.members.find(({ id }) => id === 'u1')?.info
+      return JSON.stringify(shown) === JSON.stringify(info)
+    })
+    expect(await lists()).toEqual([info, info, info])
+  }
+  await expectEverywhere('Uno')
+  await yjs.close()
+  await expectEverywhere('Uno')
+  await showing(url, { id: 'u1', name: 'evil again' })
+  await first.close(1000)
+  await expectEverywhere('Second')
+  await second.close(1000)
+  await expectEverywhere('evil again')
+})
+
+test('a Yjs client whose user id is longer than the app takes is a member by its client id', async () => {
+  const { url } = await start({ apps: [{ ...APP, limits: { maxUserIdLength: 5 } }] })
+  const a = await joined(url, 'ada')
+  const yjs = await showing(url, { id: 'maxima', name: 'Maxima' })
+  expect((await a.find('pusher_internal:member_added')).data).toEqual({
+    user_id: String(yjs.doc.clientID),
+    user_info: { name: 'Maxima' },
+  })
+  await showing(url, { id: 'short' })
+  await until('the other', () => news(a).length === 2)
+  expect(news(a)[1]).toBe('+short')
+})
+
+test('a server that stops tells nobody that others leave, and its hooks of all', async () => {
+  const left: string[] = []
+  const { url, server } = await start({
+    apps: [{ ...APP, subscriptionCount: true, watchlist: true }],
+    hooks: {
+      leave: ({ room }) => {
+        left.push(room)
+      },
+    },
+  })
+  const heard: string[] = []
+  const tina = await joinEvents(url, { room: ROOM, user: 'tina' })
+  tina.events.on('leave', ({ id }) => heard.push(`leave ${id}`))
+  await until('her list', () => tina.events.members.length > 0)
+  server.room(ROOM).on('leave', ({ id }) => heard.push(`leave ${id} in process`))
+  const ids = ['ada', 'bob', 'cleo', 'dan']
+  const clients: PusherClient[] = []
+  for (const id of ids) {
+    const client = await joined(url, id)
+    client.signIn({ id, watchlist: ids })
+    await client.subscribe('news')
+    clients.push(client)
+  }
+  await until('all for Tina', () => tina.events.members.length === 5)
+  for (const client of clients) await client.settled()
+  for (const { frames } of clients) frames.length = 0
+  await server.close()
+  await until('the closes', () => clients.every(({ closed }) => closed) && tina.sockets[0]?.readyState === 3)
+  expect(clients.map(({ frames, closed }) => [closed?.code, frames])).toEqual(ids.map(() => [1001, []]))
+  expect(heard).toEqual([])
+  expect(tina.events.members).toHaveLength(5)
+  expect(left.sort()).toEqual([...ids.map(() => 'news'), ...[...ids, 'tina'].map(() => ROOM)])
 })
 
 test('without a grace period a broken connection is a leave', async () => {

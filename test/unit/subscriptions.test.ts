@@ -265,3 +265,63 @@ test('a trigger without an answer rejects in time, or when the connection is los
   receive(encodeTriggered(99, { code: 'RATE_LIMITED', message: 'm', hint: 'h' }))
   expect(reported.map(({ code }) => code)).toEqual(['RATE_LIMITED'])
 })
+
+test('after a restart of the server, whoever is not back yet has the grace to come back without a word', async () => {
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((id) => ({ id, info: null }))
+  const { told, subscription } = await begin()
+  const ids = (): string[] => subscription.people.value.map(({ id }) => id)
+  const restart = (epoch: string): void => {
+    subscriptions.ended()
+    subscriptions.greeted({ documentId: 'd', maxMessageBytes: 1000, sessionId: epoch, leaveGraceMs: 3000 }, note)
+  }
+  subscription.wantPeople()
+  subscribed(4, { people: [a!, b!, c!] })
+  restart('e2')
+  subscribed(0, { epoch: 'e2', people: [d!] })
+  expect([told.splice(0), ids()]).toEqual([
+    ['gap e2 0', 'join d'],
+    ['d', 'a', 'b', 'c'],
+  ])
+  vi.advanceTimersByTime(2999)
+  // Their own presence as well: of that a client is told as `present`.
+  receive(encodePerson('present', a!, 'r'))
+  receive(encodePerson('joined', { id: 'b', info: 'new' }, 'r'))
+  // A list in between knows no more of who is still missing.
+  subscribed(0, { epoch: 'e2', people: [d!, a!, { id: 'b', info: 'new' }] })
+  expect([told, ids()]).toEqual([[], ['d', 'a', 'b', 'c']])
+  expect(subscription.people.value[2]?.info).toBe('new')
+  vi.advanceTimersByTime(1)
+  expect([told.splice(0), ids()]).toEqual([['leave c'], ['d', 'a', 'b']])
+  // Whoever came back may leave as ever.
+  receive(encodePerson('left', b!, 'r'))
+  expect([told.splice(0), ids()]).toEqual([['leave b'], ['d', 'a']])
+})
+
+test('who is missing after a restart and a break is told of by the list after it', async () => {
+  const [a, b] = ['a', 'b'].map((id) => ({ id, info: null }))
+  const { told, subscription } = await begin()
+  const back = (): void =>
+    subscriptions.greeted({ documentId: 'd', maxMessageBytes: 1000, sessionId: 's', leaveGraceMs: 3000 }, note)
+  subscription.wantPeople()
+  subscribed(4, { people: [a!, b!] })
+  subscriptions.ended()
+  back()
+  subscribed(0, { epoch: 'e2', people: [a!] })
+  vi.advanceTimersByTime(1000)
+  subscriptions.ended()
+  vi.advanceTimersByTime(5000)
+  expect(told.splice(0)).toEqual(['gap e2 0'])
+  back()
+  subscribed(0, { epoch: 'e2', people: [a!] })
+  expect([told, subscription.people.value]).toEqual([['leave b'], [a]])
+})
+
+test('a server that tells no grace has none', async () => {
+  const { told, subscription } = await begin()
+  subscription.wantPeople()
+  subscribed(4, { people: [{ id: 'a', info: null }] })
+  subscriptions.ended()
+  greet('s2')
+  subscribed(0, { epoch: 'e2', people: [] })
+  expect([told, subscription.people.value]).toEqual([['gap e2 0', 'leave a'], []])
+})

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import Pusher from 'pusher'
 import { afterEach, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
@@ -30,6 +31,25 @@ const expectEvents = async (inbox: WebhookReceiver, expected: readonly object[])
   })
   expect(inbox.events()).toEqual(expected)
   for (const { headers, body } of inbox.requests) expect(SDK.webhook({ headers, rawBody: body }).isValid()).toBe(true)
+}
+
+/** A connection of Ann's in a presence channel, without a client that would come back by itself. */
+const socketTo = async (url: string): Promise<WebSocket> => {
+  const socket = new WebSocket(`${url}/app/${APP.key}?protocol=7`)
+  closing.push(() => socket.terminate())
+  const subscribed = new Promise<void>((resolve) => {
+    socket.on('message', (text) => {
+      const { event, data } = JSON.parse(String(text))
+      if (event === 'pusher:connection_established') {
+        const channel = 'presence-a'
+        const signed = SDK.authorizeChannel(JSON.parse(data).socket_id, channel, { user_id: 'ann' })
+        socket.send(JSON.stringify({ event: 'pusher:subscribe', data: { channel, ...signed } }))
+      }
+      if (event === 'pusher_internal:subscription_succeeded') resolve()
+    })
+  })
+  await subscribed
+  return socket
 }
 
 const start = async (more: object = {}, options: object = {}) => {
@@ -110,27 +130,10 @@ describe('webhooks of a server with stock Pusher clients', () => {
   })
 
   test('tell nothing of a connection that broke and came back within the grace period', async () => {
-    const { inbox, url } = await start({}, { leaveGraceSeconds: 30 })
-    const socketTo = async (): Promise<WebSocket> => {
-      const socket = new WebSocket(`${url}/app/${APP.key}?protocol=7`)
-      closing.push(() => socket.terminate())
-      const subscribed = new Promise<void>((resolve) => {
-        socket.on('message', (text) => {
-          const { event, data } = JSON.parse(String(text))
-          if (event === 'pusher:connection_established') {
-            const channel = 'presence-a'
-            const signed = SDK.authorizeChannel(JSON.parse(data).socket_id, channel, { user_id: 'ann' })
-            socket.send(JSON.stringify({ event: 'pusher:subscribe', data: { channel, ...signed } }))
-          }
-          if (event === 'pusher_internal:subscription_succeeded') resolve()
-        })
-      })
-      await subscribed
-      return socket
-    }
-    const first = await socketTo()
+    const { inbox, url } = await start({}, { leaveGraceSeconds: 1 })
+    const first = await socketTo(url)
     first.terminate()
-    const second = await socketTo()
+    const second = await socketTo(url)
     second.close(1000)
     const channel = 'presence-a'
     await expectEvents(inbox, [
@@ -138,6 +141,22 @@ describe('webhooks of a server with stock Pusher clients', () => {
       { name: 'member_added', channel, user_id: 'ann' },
       { name: 'member_removed', channel, user_id: 'ann' },
       { name: 'channel_vacated', channel },
+    ])
+  })
+
+  test('tell nothing of one who says good-bye while another connection of theirs that broke may be back', async () => {
+    const { inbox, url } = await start({}, { leaveGraceSeconds: 3600 })
+    const [first, second] = [await socketTo(url), await socketTo(url)]
+    first.terminate()
+    second.close(1000)
+    await once(second, 'close')
+    await socketTo(url)
+    const channel = 'presence-a'
+    await subscribe(await connect(url, 'bob'), channel)
+    await expectEvents(inbox, [
+      { name: 'channel_occupied', channel },
+      { name: 'member_added', channel, user_id: 'ann' },
+      { name: 'member_added', channel, user_id: 'bob' },
     ])
   })
 
