@@ -7,6 +7,7 @@ import { TuttiError } from '../../lib/errors.ts'
 import { isPlain } from './documentJson.ts'
 import { storable } from './newValue.ts'
 import { MAX_PATCH_DEPTH } from './patchValue.ts'
+import { countCharacters, countWrites } from './patchWork.ts'
 import {
   elements,
   entry,
@@ -18,23 +19,6 @@ import {
   setEntry,
 } from './sharedType.ts'
 
-/** Values and characters that one patch may copy: copying a place into itself again and again doubles it each time. */
-export const MAX_COPIED = 8 * 1024 * 1024
-
-/** What a patch may copy yet. */
-export interface CopyBudget {
-  left: number
-}
-
-/** @throws TuttiError `TOO_LARGE` */
-export const spend = (budget: CopyBudget, amount: number): void => {
-  budget.left -= amount
-  if (budget.left >= 0) return
-  throw new TuttiError('TOO_LARGE', `The patch copies more than ${MAX_COPIED} values and characters.`, {
-    hint: 'Copy less at a time.',
-  })
-}
-
 const checkDepth = (depth: number): void => {
   if (depth <= MAX_PATCH_DEPTH) return
   throw new TuttiError('INVALID_PATCH', `The copy would be nested deeper than ${MAX_PATCH_DEPTH} levels.`, {
@@ -42,37 +26,37 @@ const checkDepth = (depth: number): void => {
   })
 }
 
-/** Values and characters in a plain value. */
-export const plainSize = (value: unknown): number => {
-  if (typeof value === 'string') return 1 + value.length
-  if (value instanceof Uint8Array) return 1 + value.byteLength
-  if (!isPlain(value)) return 1
-  return Object.values(value).reduce((sum: number, part) => sum + plainSize(part), 1)
+/** Counts a plain value with all its parts as copied. */
+export const countPlain = (value: unknown): void => {
+  countWrites(1)
+  if (typeof value === 'string') countCharacters(value.length)
+  else if (value instanceof Uint8Array) countCharacters(value.byteLength)
+  else if (isPlain(value)) for (const part of Object.values(value)) countPlain(part)
 }
 
 /** @param depth where the copy will stand, in levels from the top */
-export const copyValue = (value: unknown, depth: number, budget: CopyBudget): unknown => {
+export const copyValue = (value: unknown, depth: number): unknown => {
   checkDepth(depth)
   if (value instanceof Y.Doc) {
-    spend(budget, 1)
+    countWrites(1)
     const { guid, collectionid, autoLoad, meta } = value
     return new Y.Doc({ guid, collectionid, autoLoad, meta })
   }
   if (!(value instanceof Y.AbstractType)) {
-    spend(budget, plainSize(value))
+    countPlain(value)
     return storable(value)
   }
-  return copyType(value, nestedKind(value), depth, budget)
+  return copyType(value, nestedKind(value), depth)
 }
 
 /** The same for a shared type whose kind is known: that of a root is not part of it. */
-export const copyType = (type: SharedType, kind: Kind, depth: number, budget: CopyBudget): unknown => {
+export const copyType = (type: SharedType, kind: Kind, depth: number): unknown => {
   checkDepth(depth)
-  spend(budget, 1)
-  const copyPart = (part: unknown): unknown => copyValue(part, depth + 1, budget)
+  countWrites(1)
+  const copyPart = (part: unknown): unknown => copyValue(part, depth + 1)
   const entries = (): [string, unknown][] => keys(type).map((key) => [key, copyPart(entry(type, key))])
   const children = (): unknown[] => elements(type).map(copyPart)
-  const textLike = (text: Y.Text): Y.Text => fillText(text, entries(), deltaOf(type, copyPart, budget))
+  const textLike = (text: Y.Text): Y.Text => fillText(text, entries(), deltaOf(type, copyPart))
   switch (kind) {
     case 'map': {
       const copy = emptyMapLike(type)
@@ -119,18 +103,18 @@ interface Insert {
 }
 
 /** Characters, formats and embeds; an embed that is a shared type is copied too. */
-const deltaOf = (text: SharedType, copyPart: (part: unknown) => unknown, budget: CopyBudget): Insert[] => {
+const deltaOf = (text: SharedType, copyPart: (part: unknown) => unknown): Insert[] => {
   const delta = Y.Text.prototype.toDelta.call(text) as Insert[]
   return delta.map((operation) => {
     const { insert } = operation
-    spend(budget, plainSize(insert))
+    countPlain(insert)
     return insert instanceof Y.AbstractType ? { ...operation, insert: copyPart(insert) } : operation
   })
 }
 
 /** Puts a copy of what a type holds into an empty root. */
-export const copyIntoRoot = (root: SharedType, from: SharedType, kind: Kind, budget: CopyBudget): void => {
-  const copyPart = (part: unknown): unknown => copyValue(part, 2, budget)
+export const copyIntoRoot = (root: SharedType, from: SharedType, kind: Kind): void => {
+  const copyPart = (part: unknown): unknown => copyValue(part, 2)
   switch (kind) {
     case 'map':
       for (const key of keys(from)) setEntry(root, key, copyPart(entry(from, key)))
@@ -139,7 +123,7 @@ export const copyIntoRoot = (root: SharedType, from: SharedType, kind: Kind, bud
       replaceElements(root, 0, 0, elements(from).map(copyPart))
       return
     case 'text':
-      Y.Text.prototype.applyDelta.call(root, deltaOf(from, copyPart, budget))
+      Y.Text.prototype.applyDelta.call(root, deltaOf(from, copyPart))
       return
     case 'xml': {
       const isNode = from instanceof Y.XmlElement || from instanceof Y.XmlText || from instanceof Y.XmlHook

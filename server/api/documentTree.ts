@@ -1,6 +1,5 @@
 /** A document as the tree of JSON values that JSON Pointers name places in. */
 import type * as Y from 'yjs'
-import { type CopyBudget, MAX_COPIED } from './copyValue.ts'
 import type { Json } from './documentJson.ts'
 import { formatPointer } from './jsonPointer.ts'
 import type { IsText } from './newValue.ts'
@@ -15,7 +14,6 @@ const isSame = (a: Path, b: Path): boolean => a.length === b.length && a.every((
 export class DocumentTree {
   readonly #isText: IsText
   readonly #roots: RootPlaces
-  readonly #budget: CopyBudget = { left: MAX_COPIED }
 
   constructor(doc: Y.Doc, isText: IsText) {
     this.#isText = isText
@@ -32,22 +30,20 @@ export class DocumentTree {
       this.#replaceAll(json)
       return
     }
-    this.#find(path)
-    this.#parentOf(path).replace(path, json)
+    this.#holding(path).replace(path, json)
   }
 
   remove(path: Path): void {
     if (path.length === 0) {
       refusePatch(path, 'removes the whole document, which can only be emptied.', 'Replace it by {}.')
     }
-    this.#find(path)
-    this.#parentOf(path).remove(path)
+    this.#holding(path).remove(path)
   }
 
   copy(from: Path, path: Path): void {
     const found = this.#find(from)
     if (this.#fillsRoot(found, path)) return
-    const copy = copyOf(found, path, this.#budget)
+    const copy = copyOf(found, path)
     if (path.length === 0) this.#replaceAll(copy.json())
     else this.#parentOf(path, true).addCopy(path, copy)
   }
@@ -60,7 +56,7 @@ export class DocumentTree {
       this.#parentOf(from).remove(from)
       return
     }
-    const copy = copyOf(found, path, this.#budget)
+    const copy = copyOf(found, path)
     if (path.length < 2) {
       const json = copy.json()
       // If it was in what it takes the place of, it is gone with that.
@@ -94,7 +90,7 @@ export class DocumentTree {
   }
 
   #fillsRoot(found: Found, path: Path): boolean {
-    return path.length === 1 && 'type' in found && this.#roots.addCopyOf(path, found.type, found.kind, this.#budget)
+    return path.length === 1 && 'type' in found && this.#roots.addCopyOf(path, found.type, found.kind)
   }
 
   #find(path: Path): Found {
@@ -102,6 +98,13 @@ export class DocumentTree {
     const found = this.#parentOf(path).get(path)
     if (found === undefined) throw nothingAt(path)
     return found
+  }
+
+  /** The same, where there must be something at that place. */
+  #holding(path: Path): Places {
+    const places = this.#parentOf(path)
+    if (!places.has(path)) throw nothingAt(path)
+    return places
   }
 
   /** What the place that a path names is in. `adds`: at the end of a list at the top, which may be empty and so not there. */

@@ -10,6 +10,7 @@ import { DocumentTree } from './documentTree.ts'
 import { parsePointer } from './jsonPointer.ts'
 import { textsAt } from './newValue.ts'
 import { checkValue, isArray, isObject, kindOf, type Path } from './patchValue.ts'
+import { countWrites, withinLimit } from './patchWork.ts'
 
 /** Operations of one patch: they are carried out without a pause. */
 export const MAX_OPERATIONS = 10_000
@@ -60,7 +61,7 @@ const parseOperation = (operation: Json, place: string): Operation => {
     default: {
       const value = field('value')
       if (value === undefined) throw malformed(place, 'has no "value".')
-      checkValue(value, path)
+      checkValue(value, path, countWrites)
       return { op, path, value }
     }
   }
@@ -74,6 +75,7 @@ const parsePatch = (patch: Json): Operation[] => {
       hint: 'Send several patches, or a merge patch.',
     })
   }
+  countWrites(patch.length)
   return patch.map((operation, i) => parseOperation(operation, `Operation ${i}`))
 }
 
@@ -89,7 +91,10 @@ export interface JsonPatchOptions {
  * @throws TuttiError `INVALID_PATCH` for what is no patch or names a place that cannot take its value; `CONFLICT` for a
  * `test` that fails and a place that is not there; `TOO_LARGE`
  */
-export const applyJsonPatch = (doc: Y.Doc, patch: Json, options: JsonPatchOptions = {}): void => {
+export const applyJsonPatch = (doc: Y.Doc, patch: Json, options: JsonPatchOptions = {}): void =>
+  withinLimit(() => apply(doc, patch, options))
+
+const apply = (doc: Y.Doc, patch: Json, options: JsonPatchOptions): void => {
   const operations = parsePatch(patch)
   const tree = new DocumentTree(doc, textsAt(options.texts ?? []))
   for (const [i, operation] of operations.entries()) {

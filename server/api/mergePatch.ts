@@ -7,6 +7,7 @@ import { TuttiError } from '../../lib/errors.ts'
 import { bytesToBase64, isPlain, type Json } from './documentJson.ts'
 import { bytesFrom, type IsText, newValue, storable, textsAt } from './newValue.ts'
 import { checkValue, isArray, isObject, type JsonObject, kindOf, type Path, refusePatch } from './patchValue.ts'
+import { countWrites, withinLimit } from './patchWork.ts'
 import { commonEnds, sameJson } from './sameJson.ts'
 import {
   characters,
@@ -48,8 +49,10 @@ export const applyMergePatch = (doc: Y.Doc, patch: Json, options: MergePatchOpti
       hint: 'Send an object whose keys name what to change, e.g. {"title": "New"}.',
     })
   }
-  checkValue(patch)
-  for (const write of planPatch(doc, patch, textsAt(options.texts ?? []))) write()
+  withinLimit(() => {
+    checkValue(patch, [], countWrites)
+    for (const write of planPatch(doc, patch, textsAt(options.texts ?? []))) write()
+  })
 }
 
 type Write = () => void

@@ -49,12 +49,16 @@ export const checkKey = (key: string, path: () => Path): void => {
   }
 }
 
+const ignore = (): void => undefined
+
 /**
  * Checks a whole value that a patch brings; walks without recursion, as a body may be nested as deep as it is long.
  * @param at where it is to stand
- * @throws TuttiError `INVALID_PATCH`
+ * @param count is told of the values that are in it, itself included
+ * @throws TuttiError `INVALID_PATCH`, and what `count` throws
  */
-export const checkValue = (whole: Json, at: Path = []): void => {
+export const checkValue = (whole: Json, at: Path = [], count: (values: number) => void = ignore): void => {
+  count(1)
   if (typeof whole !== 'object' || whole === null) {
     checkLeaf(whole, () => at)
     return
@@ -72,9 +76,12 @@ export const checkValue = (whole: Json, at: Path = []): void => {
       else checkLeaf(value, () => [...path, `${key}`])
     }
     if (isArray(parent)) {
+      count(parent.length)
       for (let index = 0; index < parent.length; index++) visit(index, parent[index]!)
     } else {
-      for (const key of Object.keys(parent)) {
+      const keys = Object.keys(parent)
+      count(keys.length)
+      for (const key of keys) {
         checkKey(key, () => [...path, key])
         visit(key, parent[key]!)
       }

@@ -2,11 +2,12 @@
 import * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
 import { assign, elementSlot, entrySlot, plainFrom } from './assign.ts'
-import { type CopyBudget, copyType, copyValue, plainSize, spend } from './copyValue.ts'
+import { copyType, copyValue, countPlain } from './copyValue.ts'
 import { isPlain, type Json, typeToJson, valueToJson } from './documentJson.ts'
 import { arrayIndexOf, formatPointer } from './jsonPointer.ts'
 import { type IsText, newValue, storable } from './newValue.ts'
 import { checkKey, checkValue, type Path } from './patchValue.ts'
+import { countLooks } from './patchWork.ts'
 import {
   deleteEntry,
   element,
@@ -32,6 +33,8 @@ export interface Copy {
 /** The last token of a path names a place in it; `path` is the whole path. */
 export interface Places {
   get(path: Path): Found | undefined
+  /** Whether there is something: what `get` would tell, for less. */
+  has(path: Path): boolean
   /** Puts a new value there: in a list before what has this index, else instead of what is there. */
   add(path: Path, json: Json): void
   addCopy(path: Path, copy: Copy): void
@@ -52,18 +55,16 @@ export const foundOf = (value: unknown): Found =>
   value instanceof Y.AbstractType ? { type: value, kind: nestedKind(value) } : { value }
 
 /** @param path where the copy will stand */
-export const copyOf = (found: Found, path: Path, budget: CopyBudget): Copy => {
+export const copyOf = (found: Found, path: Path): Copy => {
   const json = (): Json => {
     const whole = 'type' in found ? typeToJson(found.type, found.kind, 0) : (valueToJson(found.value, 0) ?? null)
-    spend(budget, plainSize(whole))
+    countPlain(whole)
     checkValue(whole, path)
     return whole
   }
   return {
     shared: () =>
-      'type' in found
-        ? copyType(found.type, found.kind, path.length, budget)
-        : copyValue(found.value, path.length, budget),
+      'type' in found ? copyType(found.type, found.kind, path.length) : copyValue(found.value, path.length),
     plain: () => {
       const whole = json()
       return 'type' in found ? whole : found.value
@@ -90,6 +91,7 @@ export const mapPlaces = (map: SharedType, isText: IsText): Places => ({
     const value = entry(map, tokenOf(path))
     return value === undefined ? undefined : foundOf(value)
   },
+  has: (path) => entry(map, tokenOf(path)) !== undefined,
   add: (path, json) => {
     checkKey(tokenOf(path), () => path)
     assign(entrySlot(map, tokenOf(path)), json, path, isText)
@@ -108,6 +110,7 @@ export const listPlaces = (list: SharedType, isText: IsText): Places => {
     replaceElements(list, indexIn(size(list), path, remove === 0), remove, [value])
   return {
     get: (path) => foundOf(element(list, indexIn(size(list), path, false)) ?? null),
+    has: (path) => indexIn(size(list), path, false) >= 0,
     add: (path, json) => put(path, 0, newValue(json, placeIn(list, path), { isText, dropsNulls: false })),
     addCopy: (path, copy) => put(path, 0, copy.shared()),
     replace: (path, json) => {
@@ -130,10 +133,12 @@ export const plainPlaces = (value: object, store: (next: unknown) => void): Plac
 const plainListPlaces = (list: readonly unknown[], store: (next: unknown) => void): Places => {
   const put = (path: Path, remove: number, values: readonly unknown[]): void => {
     const index = indexIn(list.length, path, remove === 0)
+    countLooks(list.length)
     store([...list.slice(0, index), ...values, ...list.slice(index + remove)])
   }
   return {
     get: (path) => ({ value: list[indexIn(list.length, path, false)] ?? null }),
+    has: (path) => indexIn(list.length, path, false) >= 0,
     add: (path, json) => put(path, 0, [json]),
     addCopy: (path, copy) => put(path, 0, [copy.plain()]),
     replace: (path, json) => {
@@ -151,6 +156,7 @@ const plainObjectPlaces = (value: object, store: (next: unknown) => void): Place
   const at = (path: Path): unknown => (Object.hasOwn(object, tokenOf(path)) ? object[tokenOf(path)] : undefined)
   const put = (path: Path, next: unknown): void => {
     checkKey(tokenOf(path), () => path)
+    countLooks(Object.keys(object).length)
     store({ ...object, [tokenOf(path)]: next })
   }
   const assignJson = (path: Path, json: Json): void => {
@@ -159,11 +165,13 @@ const plainObjectPlaces = (value: object, store: (next: unknown) => void): Place
   }
   return {
     get: (path) => (at(path) === undefined ? undefined : { value: at(path) }),
+    has: (path) => at(path) !== undefined,
     add: assignJson,
     addCopy: (path, copy) => put(path, copy.plain()),
     replace: assignJson,
     write: put,
     remove: (path) => {
+      countLooks(Object.keys(object).length)
       const { [tokenOf(path)]: _removed, ...rest } = object
       store(rest)
     },

@@ -5,7 +5,7 @@
  */
 import type * as Y from 'yjs'
 import { assign, assignRoot, entrySlot } from './assign.ts'
-import { type CopyBudget, copyIntoRoot } from './copyValue.ts'
+import { copyIntoRoot } from './copyValue.ts'
 import { documentToJson, type Json, setOwn } from './documentJson.ts'
 import { type IsText, newValue, storable } from './newValue.ts'
 import { checkKey, isArray, isObject, type JsonObject, type Path, refusePatch } from './patchValue.ts'
@@ -46,6 +46,10 @@ export class RootPlaces implements Places {
     return value === undefined ? undefined : foundOf(value)
   }
 
+  has(path: Path): boolean {
+    return this.get(path) !== undefined
+  }
+
   /** Makes a name, which may be new, read as this. */
   add(path: Path, json: Json): void {
     const name = nameOf(path)
@@ -63,12 +67,12 @@ export class RootPlaces implements Places {
   }
 
   /** Fills a root that is not there yet with a copy of a shared type. `false`, and nothing done, if it is there. */
-  addCopyOf(path: Path, type: SharedType, kind: Kind, budget: CopyBudget): boolean {
+  addCopyOf(path: Path, type: SharedType, kind: Kind): boolean {
     const name = nameOf(path)
     if (name === '' || this.get(path) !== undefined) return false
     checkKey(name, () => path)
     this.#known.set(name, kind)
-    copyIntoRoot(this.#doc.get(name), type, kind, budget)
+    copyIntoRoot(this.#doc.get(name), type, kind)
     return true
   }
 
@@ -127,7 +131,8 @@ export class RootPlaces implements Places {
 
   #root(name: string): { readonly type: SharedType; readonly kind: Kind } | undefined {
     if (name === '' && this.#scalarsAreMap) return undefined
-    const kind = rootKind(this.#doc.share.get(name)) ?? this.#known.get(name)
+    // Asked of the document once: what one patch does to a root does not make it another kind.
+    const kind = this.#known.get(name) ?? rootKind(this.#doc.share.get(name))
     if (kind === undefined) return undefined
     this.#known.set(name, kind)
     return { type: this.#doc.get(name), kind }
@@ -135,7 +140,7 @@ export class RootPlaces implements Places {
 
   #scalar(name: string): unknown {
     const scalars = this.#doc.share.get('')
-    return scalars !== undefined && rootKind(scalars) === 'map' ? entry(scalars, name) : undefined
+    return scalars !== undefined && this.#scalarsAreMap ? entry(scalars, name) : undefined
   }
 
   #scalars(path: Path): SharedType {

@@ -7,6 +7,7 @@ import { assign, entrySlot } from './assign.ts'
 import type { Json } from './documentJson.ts'
 import type { IsText } from './newValue.ts'
 import { checkKey, checkValue, isObject, type JsonObject, kindOf, type Path, refusePatch } from './patchValue.ts'
+import { countWrites, withinLimit } from './patchWork.ts'
 import { RootPlaces } from './rootPlaces.ts'
 import { sameJson } from './sameJson.ts'
 import { deleteEntry, entry, type SharedType } from './sharedType.ts'
@@ -33,12 +34,12 @@ const checkName = (name: string, path: Path, noun: string): void => {
   checkKey(name, () => path)
 }
 
-/** @throws TuttiError `INVALID_PATCH` for what can't be a row, or its id, or the root of rows */
+/** @throws TuttiError `INVALID_PATCH` for what can't be a row, or its id, or the root of rows; `TOO_LARGE` */
 export function checkRow(root: string, id: string, record: Json): asserts record is JsonObject {
   checkRowName(root, id)
   const path = [root, id]
   if (!isObject(record)) refusePatch(path, `is ${kindOf(record)}; expected an object.`, 'Send a row as an object.')
-  checkValue(record, path)
+  withinLimit(() => checkValue(record, path, countWrites))
 }
 
 /** @throws TuttiError `INVALID_PATCH` */

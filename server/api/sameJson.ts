@@ -2,10 +2,12 @@
 import * as Y from 'yjs'
 import { isPlain, type Json, leafToJson } from './documentJson.ts'
 import { isArray, isObject } from './patchValue.ts'
+import { countLooks } from './patchWork.ts'
 import { characters, elements, entry, type Kind, keys, nestedKind, type SharedType, xml } from './sharedType.ts'
 
 /** Whether a value of the document reads as this JSON. Goes no deeper than the JSON does. */
 export const sameJson = (value: unknown, json: Json): boolean => {
+  countLooks(1)
   if (value instanceof Y.AbstractType) return sameType(value, nestedKind(value), json)
   if (!isPlain(value)) return (leafToJson(value) ?? null) === json
   if (Array.isArray(value)) return isArray(json) && sameElements(value, json)

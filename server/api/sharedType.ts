@@ -9,6 +9,7 @@
  * `_start`, `_length`, `_searchMarker`); Yjs is pinned to 13.6, and the tests run every one of them this way.
  */
 import * as Y from 'yjs'
+import { countCharacters, countLooks, countWay } from './patchWork.ts'
 
 /** Any Yjs type; written this way for Yjs's own type argument. */
 export type SharedType = Y.Doc['share'] extends Map<string, infer T> ? T : never
@@ -38,11 +39,15 @@ export const nestedKind = (type: SharedType): Kind => {
  */
 export const rootKind = (root: SharedType | undefined): Kind | undefined => {
   if (root === undefined) return undefined
-  for (const item of root._map.values()) if (!item.deleted) return 'map'
+  for (const item of root._map.values()) {
+    if (!item.deleted) return 'map'
+    countLooks(1)
+  }
   let characters = false
   let elements = false
   let types = false
   for (let item = root._start; item !== null; item = item.right) {
+    countLooks(1)
     // Formats are not countable; only what they mark makes a root text.
     if (item.deleted || !item.countable) continue
     const ref = item.content.getRef()
@@ -69,10 +74,13 @@ export const entry = (type: SharedType, key: string): unknown => {
 }
 
 /** Keys of a map; one whose value is `undefined` counts as missing, as in JSON. */
-export const keys = (type: SharedType): string[] =>
-  [...type._map.keys()].filter((key) => entry(type, key) !== undefined)
+export const keys = (type: SharedType): string[] => {
+  countLooks(type._map.size)
+  return [...type._map.keys()].filter((key) => entry(type, key) !== undefined)
+}
 
 export const elements = (type: SharedType): unknown[] => {
+  countLooks(type._length)
   const found: unknown[] = []
   for (let item = type._start; item !== null; item = item.right) {
     if (item.deleted || !item.countable) continue
@@ -84,17 +92,39 @@ export const elements = (type: SharedType): unknown[] => {
 /** Elements of a list. */
 export const size = (type: SharedType): number => type._length
 
+/**
+ * A list whose places Yjs finds from those it found before, as it does in a `Y.Array`: an untyped root has no such marks,
+ * and each index would be counted from the start.
+ */
+const marked = (list: SharedType): SharedType => {
+  list._searchMarker ??= []
+  return list
+}
+
+const itemsIn = (list: SharedType): number => {
+  let count = 0
+  for (let item = list._start; item !== null; item = item.right) count++
+  return count
+}
+
 /** The element at an index below `size`. */
-export const element = (type: SharedType, index: number): unknown => Y.Array.prototype.get.call(type, index)
+export const element = (type: SharedType, index: number): unknown => {
+  countWay(type, () => itemsIn(type), 0)
+  return Y.Array.prototype.get.call(marked(type), index)
+}
 
 /** The characters of a text; formats and embeds have none. */
-export const characters = (type: SharedType): string => Y.Text.prototype.toString.call(type)
+export const characters = (type: SharedType): string => {
+  countCharacters(type._length)
+  return Y.Text.prototype.toString.call(type)
+}
 
 /**
  * XML as Yjs writes it; `undefined` if it can't be written: nested so deep that the stack ends, or with an attribute
  * that is an object without a text form. Any client can make either.
  */
 export const xml = (type: SharedType): string | undefined => {
+  countLooks(type._length)
   try {
     if (isXml(type)) return String(type)
     return elements(type)
@@ -113,8 +143,11 @@ export const setEntry = (type: SharedType, key: string, value: unknown): void =>
 export const deleteEntry = (type: SharedType, key: string): void => Y.Map.prototype.delete.call(type, key)
 
 export const replaceElements = (type: SharedType, index: number, remove: number, insert: unknown[]): void => {
-  if (remove > 0) Y.Array.prototype.delete.call(type, index, remove)
-  if (insert.length > 0) Y.Array.prototype.insert.call(type, index, insert)
+  const list = marked(type)
+  // Cut at both ends, and what is new.
+  countWay(list, () => itemsIn(list), 3)
+  if (remove > 0) Y.Array.prototype.delete.call(list, index, remove)
+  if (insert.length > 0) Y.Array.prototype.insert.call(list, index, insert)
 }
 
 /**
@@ -135,6 +168,7 @@ const characterPosition = (type: SharedType, count: number, side: 'before' | 'af
   let seen = 0
   for (let item = type._start; item !== null; item = item.right) {
     if (item.deleted || !item.countable) continue
+    countLooks(1)
     const isText = item.content.getRef() === CONTENT_STRING
     if (side === 'after' && seen === count) return index
     if (isText && (side === 'after' ? seen + item.length >= count : seen + item.length > count)) {
