@@ -357,6 +357,8 @@ export interface ApiRequest {
   readonly address: string
   /** Header by lower-case name; empty string if missing. */
   header(name: string): string
+  /** Whether there is such a header: one with anything but ASCII in it reads as empty, too. */
+  hasHeader?(name: string): boolean
   /** May be a part of a larger pool: who keeps it for longer than the request takes copies it. */
   readonly body: Uint8Array
 }

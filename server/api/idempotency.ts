@@ -64,7 +64,8 @@ export const createIdempotency = (now: () => number = Date.now): Idempotency => 
   return {
     answer: (request, work) => {
       const key = request.header('idempotency-key')
-      if (key === '' || SAFE_METHODS.has(request.method)) return work()
+      const isGiven = key !== '' || request.hasHeader?.('idempotency-key') === true
+      if (!isGiven || SAFE_METHODS.has(request.method)) return work()
       checkKey(key)
       const { method, path, query, body } = request
       const place = digest([key, ...headersOf(request, SENDER)])

@@ -30,8 +30,11 @@ export const httpDoor = (parts: HttpDoorParts): Handle => {
   const write = (res: uWS.HttpResponse, method: string, response: ApiResponse): void => {
     res.cork(() => {
       writeHead(res, response)
-      if (method === 'HEAD') res.endWithoutBody(byteLength(response.body))
-      else if (BODYLESS.has(response.status)) res.endWithoutBody()
+      const isBodyless = BODYLESS.has(response.status)
+      // Not as the argument of `endWithoutBody`: that leaves the connection in a state in which uWebSockets.js (20.51 to
+      // 20.69) closes it at the next request.
+      if (method === 'HEAD' && !isBodyless) res.writeHeader('content-length', `${byteLength(response.body)}`)
+      if (method === 'HEAD' || isBodyless) res.endWithoutBody()
       else res.end(response.body)
     })
   }
@@ -68,6 +71,11 @@ export const httpDoor = (parts: HttpDoorParts): Handle => {
       })
       respond(errorAnswer(error, request.path))
     }
+    if (request.isAmbiguous) {
+      isRefused = true
+      respond(errorAnswer(TWO_LENGTHS, request.path))
+      return
+    }
     // What is announced too large need not come first.
     if (Number(req.getHeader('content-length')) > maxBodyBytes) {
       refuse()
@@ -93,6 +101,10 @@ export const httpDoor = (parts: HttpDoorParts): Handle => {
 
 const tooManyStreams = (limit: number): TuttiError =>
   new TuttiError('TRY_LATER', `The server has its ${limit} streams.`, { hint: 'Try again in a moment.' })
+
+const TWO_LENGTHS = new TuttiError('INVALID_REQUEST', 'The request has two Content-Length headers that differ.', {
+  hint: 'Send one; look at what is between the client and this server.',
+})
 
 const byteLength = (body: Uint8Array | string): number =>
   typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength

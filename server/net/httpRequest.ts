@@ -9,8 +9,8 @@ export class HttpRequest implements ApiRequest {
   readonly method: string
   readonly path: string
   readonly query: string
-  readonly header: (name: string) => string
   body: Uint8Array = NO_BYTES
+  readonly #headers: ReadonlyMap<string, string>
   #response: uWS.HttpResponse | undefined
 
   constructor(req: uWS.HttpRequest, response: uWS.HttpResponse, readsHeaders: (path: string) => boolean) {
@@ -18,8 +18,21 @@ export class HttpRequest implements ApiRequest {
     this.path = req.getUrl()
     // Typed as a string, but undefined where there is no `?`.
     this.query = (req.getQuery() as string | undefined) ?? ''
-    this.header = readsHeaders(this.path) ? headerOf(req) : noHeader
+    this.#headers = readsHeaders(this.path) ? headersOf(req) : NO_HEADERS
     this.#response = response
+  }
+
+  header(name: string): string {
+    return this.#headers.get(name) ?? ''
+  }
+
+  hasHeader(name: string): boolean {
+    return this.#headers.has(name)
+  }
+
+  /** Two headers tell different lengths of the body: whoever is on the way here may have gone by the other one. */
+  get isAmbiguous(): boolean {
+    return this.header(LENGTH).includes(',')
   }
 
   get address(): string {
@@ -38,13 +51,16 @@ export class HttpRequest implements ApiRequest {
 
 const NO_BYTES = new Uint8Array()
 
-const noHeader = (): string => ''
+const NO_HEADERS: ReadonlyMap<string, string> = new Map()
 
-const headerOf = (req: uWS.HttpRequest): ((name: string) => string) => {
+const LENGTH = 'content-length'
+
+const headersOf = (req: uWS.HttpRequest): ReadonlyMap<string, string> => {
   // The request is dead after this turn.
   const headers = new Map<string, string>()
   req.forEach((name, value) => {
-    headers.set(name, value)
+    const before = name === LENGTH ? headers.get(name) : undefined
+    headers.set(name, before === undefined || before === value ? value : `${before}, ${value}`)
   })
-  return (name) => headers.get(name) ?? ''
+  return headers
 }
