@@ -7,6 +7,7 @@ import { failureResponse } from './errorResponse.ts'
 import { checkBodyType, parseJsonBody } from './jsonBody.ts'
 import { JSON_TYPE, okHeaders } from './jsonResponse.ts'
 import { queryOf } from './query.ts'
+import { isResource, RESOURCE_WORDS } from './rooms/path.ts'
 import type { MatchRooms } from './rooms/routes.ts'
 import { answerRoute } from './route.ts'
 import { nextTurn } from './slices.ts'
@@ -92,6 +93,11 @@ const requestOf = (change: Json, outer: ApiRequest): ApiRequest => {
   if (!METHODS.includes(method))
     throw bad(`"method" is ${JSON.stringify(method.slice(0, 40))}.`, `Use ${METHODS.join(', ')}.`)
   const resource = textField(change, 'resource', '')
+  if (!isResource(resource)) {
+    throw new TuttiError('NOT_FOUND', `A room has no ${JSON.stringify(resource.slice(0, 80))}.`, {
+      hint: `"resource" is left out for the room itself, or begins with one of ${RESOURCE_WORDS}; encode the slashes of a root or an id as "%2F".`,
+    })
+  }
   const headers = headersOf(change)
   if (!headers.has('content-type')) headers.set('content-type', typeOf(method, change))
   return {

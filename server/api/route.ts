@@ -5,6 +5,8 @@ import { errorResponse } from './errorResponse.ts'
 
 export interface Route {
   readonly methods: readonly string[]
+  /** What the path was read as, where that may not be what was meant. */
+  readonly reading?: { readonly subject: string; readonly hint: string } | undefined
   answer(request: ApiRequest): ApiResponse | Promise<ApiResponse>
 }
 
@@ -19,6 +21,10 @@ export const answerRoute = (route: Route | undefined, request: ApiRequest): ApiR
   const { method } = request
   if (route.methods.includes(method)) return route.answer(request)
   const allow = route.methods.join(', ')
-  const message = `The method ${method} is not known here; expected ${route.methods.join(' or ')}.`
-  return errorResponse(new TuttiError('METHOD_NOT_ALLOWED', message, { hint: `Use ${allow}.` }), { allow })
+  const { subject = '', hint = '' } = route.reading ?? {}
+  const place = subject === '' ? 'here' : `for ${subject}, as which the path was read`
+  const message = `The method ${method} is not known ${place}; expected ${route.methods.join(' or ')}.`
+  return errorResponse(new TuttiError('METHOD_NOT_ALLOWED', message, { hint: `Use ${allow}. ${hint}`.trim() }), {
+    allow,
+  })
 }

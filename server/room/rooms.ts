@@ -17,6 +17,7 @@ import { createCompactions } from './compactions.ts'
 import type { EventSessions } from './eventSession.ts'
 import { createHotDocuments } from './hotDocuments.ts'
 import type { People } from './people.ts'
+import { EMPTY_REVISION, revisionOf } from './revision.ts'
 import { Room, type RoomLimits, type RoomParts } from './room.ts'
 import type { RoomLifecycle } from './roomLifecycle.ts'
 import { checkRoomName } from './roomName.ts'
@@ -58,6 +59,13 @@ export interface RoomFacts {
   readonly sequence: number
 }
 
+export interface DeleteOptions {
+  /** Called with the revision of the document in the turn in which the room ends; what it throws, keeps the room. */
+  readonly expect?: EditOptions['expect']
+  /** Called in that turn, too. */
+  readonly ended?: () => void
+}
+
 export interface Rooms extends Documents {
   /** The room of a name, loading if need be. Throws `INVALID_ROOM`, `GOING_AWAY`. */
   open(name: string): Room
@@ -70,11 +78,11 @@ export interface Rooms extends Documents {
   /** Throws `INVALID_ROOM`. */
   describe(name: string): Promise<RoomFacts>
   /**
-   * Ends the room's sessions with `ROOM_GONE` and forgets its document. Resolves when that is durable; a room that is
-   * not there is no error. Whoever opens a room of this name from now on finds an empty one. Throws `INVALID_ROOM`,
-   * `GOING_AWAY`, `STORAGE_FAILED`.
+   * Ends the room's sessions with `ROOM_GONE` and forgets its document. Resolves when that is durable, with whether
+   * there was such a room, stored or in use. Whoever opens a room of this name from now on finds an empty one. Throws
+   * `INVALID_ROOM`, `GOING_AWAY`, `STORAGE_FAILED`, and what `expect` throws.
    */
-  delete(name: string): Promise<void>
+  delete(name: string, options?: DeleteOptions): Promise<boolean>
   /** Makes durable what was accepted, and stops. Sockets are not touched. */
   close(): Promise<void>
 }
@@ -155,12 +163,28 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     return { isStored: stored !== undefined, connections, bytes, sequence: segments.at(-1)?.lastSeq ?? 0 }
   }
 
-  const remove = async (name: string): Promise<void> => {
+  /** Has what is stored of a room loaded, so that its log is there at the end of the wait. */
+  const loaded = async (name: string, isStored: boolean): Promise<void> => {
+    while ((isStored || rooms.has(name)) && !rooms.get(name)?.log) await open(name).revision()
+  }
+
+  /** Whether a room that is known here is stored or in use; one that is being loaded is taken for it. */
+  const isThere = ({ log, connections }: Room): boolean => log === undefined || log.seq > 0 || connections > 0
+
+  const remove = async (name: string, { expect, ended }: DeleteOptions = {}): Promise<boolean> => {
     check(name)
+    // One that is being loaded does not wait for that: it may take long.
+    const isStored = !rooms.has(name) && (await load(name)) !== undefined
+    if (expect) await loaded(name, isStored)
+    check(name)
+    const room = rooms.get(name)
+    expect?.(room?.log ? revisionOf(room.log) : EMPTY_REVISION)
+    const wasThere = isStored || (room !== undefined && isThere(room))
     const gone = new TuttiError('ROOM_GONE', 'The room was deleted.', {
       hint: 'Drop the local copy (room.reset()) and connect again for an empty room.',
     })
-    rooms.get(name)?.fail(gone)
+    room?.fail(gone)
+    ended?.()
     // After the commit or compaction that is under way: nothing may be written of it behind the deletion.
     const deletion = committer.exclusive(() => storage.delete(name))
     const settled = deletion.then(
@@ -173,6 +197,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     } finally {
       if (deletions.get(name) === settled) deletions.delete(name)
     }
+    return wasThere
   }
 
   const unloadIdle = (now: number): void => {

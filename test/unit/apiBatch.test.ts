@@ -28,6 +28,7 @@ describe('a batch', () => {
       { room: 'chat', method: 'POST', resource: 'events', body: [{ event: 'e' }, { event: 'f', data: 1 }] },
       { room: 'bytes', method: 'POST', resource: 'events', query: 'event=frame', base64: 'AAH/' },
       { room: 'ü 😀', method: 'PATCH', resource: 'document', query: 'text=body', body: { body: 'text' } },
+      { room: 'chat', method: 'DELETE' },
       { room: 'gone', method: 'DELETE' },
       { room: 'a/b', method: 'PATCH', resource: 'document', body: { title: 'x' } },
     ])
@@ -39,6 +40,7 @@ describe('a batch', () => {
       [200, at(1)],
       [200, { changed: true }],
       [204, undefined],
+      [404, expect.objectContaining({ code: 'NOT_FOUND' })],
       [200, { changed: false }],
     ])
     expect(await get('/rooms/a/b/document')).toEqual({ title: 'x' })
@@ -137,8 +139,11 @@ describe('a batch', () => {
     [{ room: 'a', method: 'GET', resource: 'document' }, 400, 'INVALID_REQUEST', /"method" is "GET"/],
     [{ room: 'a', method: 'post', resource: 'events' }, 400, 'INVALID_REQUEST', /"method" is "post"/],
     [{ room: 'a', method: 'POST', resource: 'presence' }, 405, 'METHOD_NOT_ALLOWED', /GET or HEAD/],
-    [{ room: 'a', method: 'POST', resource: 'nothing' }, 405, 'METHOD_NOT_ALLOWED', /POST is not known here/],
-    [{ room: 'a', method: 'POST', resource: '../../batch' }, 400, 'INVALID_ROOM', /segment/],
+    [{ room: 'a', method: 'POST', resource: 'nothing' }, 404, 'NOT_FOUND', /no "nothing"/],
+    [{ room: 'a', method: 'DELETE', resource: 'typo' }, 404, 'NOT_FOUND', /no "typo"/],
+    [{ room: 'a', method: 'DELETE', resource: 'document/z/a/b' }, 404, 'NOT_FOUND', /no "document\/z\/a\/b"/],
+    [{ room: 'a', method: 'POST', resource: 'document/b/events' }, 404, 'NOT_FOUND', /reads as the room/],
+    [{ room: 'a', method: 'POST', resource: '../../batch' }, 404, 'NOT_FOUND', /batch/],
     [{ room: 'a', method: 'POST', resource: 'events', op: 1 }, 400, 'INVALID_REQUEST', /no field "op"/],
     [{ room: 'a', method: 'POST', resource: 'events', body: 1, base64: 'AA==' }, 400, 'INVALID_REQUEST', /"base64"/],
     [{ room: 'a', method: 'POST', resource: 'events', base64: 'a b' }, 400, 'INVALID_REQUEST', /"base64"/],

@@ -410,11 +410,11 @@ describe('updates over HTTP', () => {
 describe('the path of a document', () => {
   it.each([
     ['GET', 'a/document/document', 'document of room a/document'],
-    ['PATCH', 'a/document/x/document', 'document of room a/document/x'],
+    ['PATCH', 'a%2Fdocument/x/document', 'document of room a/document/x'],
     ['PUT', 'a/document/events/updates', 'row of room a'],
     ['PUT', 'a/document/document/document', 'row of room a'],
     ['PUT', 'document/document/notes/n1', 'row of room document'],
-    ['POST', 'a/document/x/updates', 'updates of room a/document/x'],
+    ['POST', 'a%2Fdocument%2Fx/updates', 'updates of room a/document/x'],
     ['PUT', 'a/document/presence', 'rows of room a'],
     ['PUT', 'a%2Fdocument/document/notes/n1', 'row of room a/document'],
   ])('%s %s means the %s', async (method, path, meant) => {
@@ -438,5 +438,35 @@ describe('the path of a document', () => {
     const answer = await request('a/document/notes', { method: 'DELETE' })
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'PUT'])
     expect((await request('a%2Fdocument%2Fnotes', { method: 'DELETE' })).status).toBe(204)
+  })
+
+  it.each([
+    ['DELETE', 'shop/document/z/a/b', 'shop/document/z/a/b'],
+    ['PUT', 'shop/document/z/a/b', 'shop/document/z/a/b'],
+    ['PATCH', 'shop/document/x/document', 'shop/document/x'],
+    ['POST', 'shop/document/x/updates', 'shop/document/x'],
+    ['POST', 'shop/events/x/events', 'shop/events/x'],
+    ['DELETE', 'shop/updates/1', 'shop/updates/1'],
+    ['DELETE', 'shop/presence/1', 'shop/presence/1'],
+  ])('%s %s is not taken for a change of the room %s', async (method, path, room) => {
+    const { server, request } = await start()
+    await server.room(room).edit((doc) => doc.getMap('').set('n', 1))
+    const answer = await request(path, { method, type: 'application/json', body: '{}' })
+    expect([answer.status, answer.json]).toMatchObject([404, { code: 'NOT_FOUND' }])
+    const { message, hint } = answer.json as { message: string; hint: string }
+    expect(message).toContain(JSON.stringify(room))
+    expect(hint).toContain(`/rooms/${encodeURIComponent(room)}`)
+    expect((await request(`${encodeURIComponent(room)}/document`)).json).toEqual({ n: 1 })
+  })
+
+  it('that names no resource says what it was read as, and what there is', async () => {
+    const { request } = await start()
+    const answer = await request('board/42/event', { method: 'POST', type: 'application/json', body: '{}' })
+    expect(answer.status).toBe(405)
+    expect(answer.json).toMatchObject({
+      code: 'METHOD_NOT_ALLOWED',
+      message: expect.stringContaining('the room "board/42/event" itself, as which the path was read'),
+      hint: expect.stringContaining('document, updates, events, presence'),
+    })
   })
 })

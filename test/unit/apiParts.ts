@@ -16,7 +16,7 @@ export const createEmptyParts = (): Omit<ApiParts, 'documents' | 'log' | 'ready'
       inUse: () => [],
       find: () => undefined,
       describe: async () => ({ isStored: false, connections: 0, bytes: 0, sequence: 0 }),
-      delete: async () => undefined,
+      delete: async () => true,
     },
     channels,
     membersOf: async () => [],

@@ -211,8 +211,8 @@ describe('DELETE of a room', () => {
     expect(await get('/rooms/a/document')).toEqual({})
     expect(await get('/rooms/a')).toMatchObject({ stored: false, bytes: 0, sequence: 0, connections: 0 })
     expect((await get('/rooms/a/events')).events).toEqual([])
-    expect((await remove('a')).status).toBe(204)
-    expect((await remove('never there')).status).toBe(204)
+    expect((await remove('a')).json).toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining('"a"') })
+    expect((await remove('never there')).status).toBe(404)
     expect((await send('DELETE', '/rooms/a%2F..')).status).toBe(400)
     await server.close()
     const again = await start({ data })
@@ -318,6 +318,61 @@ describe('DELETE of a room', () => {
     expect(await storage.load('a')).toBeUndefined()
   })
 
+  it('takes a room that is not stored but in use for one', async () => {
+    const { server, url, get, remove } = await start()
+    const stock = closeCode(url, 'a')
+    await stock.opened
+    expect((await remove('a')).status).toBe(204)
+    expect(await stock.code).toBe(4404)
+    await server.room('b').trigger('e')
+    expect((await remove('b')).status).toBe(204)
+    expect((await get('/rooms/b/events')).events).toEqual([])
+    // Somebody read it, and nobody is there.
+    await get('/rooms/c/document')
+    expect((await remove('c')).status).toBe(404)
+  })
+
+  it('with If-Match deletes only what is at that revision', async () => {
+    const { server, send, get, patch } = await start()
+    await patch('a', { title: 'x' })
+    const before = (await send('GET', '/rooms/a/document')).headers.get('etag') as string
+    await server.room('a').trigger('e')
+    const now = (await patch('a', { title: 'y' })).headers.get('etag') as string
+    const remove = (tag: string, room = 'a') => send('DELETE', `/rooms/${room}`, { headers: { 'if-match': tag } })
+    expect((await remove(before)).json.code).toBe('PRECONDITION_FAILED')
+    expect(await get('/rooms/a/document')).toEqual({ title: 'y' })
+    expect((await get('/rooms/a/events')).events).toHaveLength(1)
+    expect((await remove('no tag')).status).toBe(400)
+    const batched = await send('POST', '/batch', {
+      body: [
+        { room: 'a', method: 'DELETE', headers: { 'If-Match': before } },
+        { room: 'a', method: 'DELETE', headers: { 'If-Match': now } },
+        { room: 'a', method: 'DELETE', headers: { 'If-Match': now } },
+      ],
+    })
+    expect(batched.json.map(({ status }: { status: number }) => status)).toEqual([412, 204, 412])
+    expect(await get('/rooms/a/document')).toEqual({})
+    expect((await remove('*', 'never there')).status).toBe(412)
+  })
+
+  it('with If-Match of a room that is not loaded looks at what is stored, in the turn in which it ends', async () => {
+    const { storage, hold, waiting, open } = gated('load')
+    const filled = await start({ storage: { ...storage, close: async () => undefined } })
+    const tag = (await filled.patch('a', { title: 'old' })).headers.get('etag') as string
+    await filled.server.close()
+    const { server, send, get } = await start({ storage })
+    hold()
+    const edited = server.room('a').edit((doc) => doc.getMap('').set('title', 'new'))
+    await until(() => waiting() === 1)
+    const removed = send('DELETE', '/rooms/a', { headers: { 'if-match': tag } })
+    open()
+    await edited
+    expect((await removed).status).toBe(412)
+    expect(await get('/rooms/a/document')).toEqual({ title: 'new' })
+    const now = (await send('GET', '/rooms/a/document')).headers.get('etag') as string
+    expect((await send('DELETE', '/rooms/a', { headers: { 'if-match': now } })).status).toBe(204)
+  })
+
   it('while the room is being loaded ends those who wait for it', async () => {
     const { storage, hold, waiting, open } = gated('load')
     const filled = await start({ storage: { ...storage, close: async () => undefined } })
@@ -384,8 +439,9 @@ describe('DELETE of a room', () => {
       }
       const answers = (await Promise.all(running)).filter((answer): answer is Answered => typeof answer === 'object')
       for (const { status, json } of answers) {
-        if (status >= 400) expect([status, json.code]).toEqual([404, 'ROOM_GONE'])
+        if (status >= 400) expect([status, json.code]).toEqual([404, expect.stringMatching('ROOM_GONE|NOT_FOUND')])
       }
+      await patch('a', { last: false })
       expect((await remove('a')).status).toBe(204)
       expect((await patch('a', { last: true })).json).toEqual({ changed: true })
       expect(await get('/rooms/a/document')).toEqual({ last: true })

@@ -6,14 +6,21 @@ import type { Idempotency } from '../idempotency.ts'
 import { READ_METHODS, type Route } from '../route.ts'
 import { createEventEncoder } from './eventStream.ts'
 import { listRooms } from './list.ts'
-import { matchRoom } from './path.ts'
+import { matchRoom, RESOURCE_WORDS } from './path.ts'
 import type { RoomDoor, RoomDoorParts } from './resource.ts'
+import { roomMethods } from './wholeRoom.ts'
 
 /** How long the `id` of an event is remembered, and how many of all rooms. */
 export const EVENT_ID_LIFETIME_MS = 5 * 60_000
 const MAX_EVENT_IDS = 50_000
 const MAX_EVENT_ID_BYTES = 16 * 1024 * 1024
 const POSITION_BYTES = 100
+
+/** How a path was read that names no resource of a room: perhaps it should have. */
+const readingOf = (room: string): Route['reading'] => ({
+  subject: `the room ${JSON.stringify(room)} itself`,
+  hint: `What is under a room: ${RESOURCE_WORDS}.`,
+})
 
 /** Finds the route of a path in the room door; `undefined` if it is no path of this door. */
 export type MatchRooms = (path: string, method: string) => Route | undefined
@@ -37,6 +44,7 @@ export const createRoomRoutes = (parts: RoomDoorParts, idempotency: Idempotency)
     const { room, rest, methods } = route
     return {
       methods: Object.keys(methods),
+      ...(methods === roomMethods ? { reading: readingOf(room) } : {}),
       answer: async (request) => {
         const caller = callerOf('http', request)
         await door.admission?.admit(room, caller)

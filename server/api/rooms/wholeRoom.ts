@@ -1,5 +1,7 @@
 /** `/rooms/<room>`: what there is of a room, and its deletion. */
+import { TuttiError } from '../../../lib/errors.ts'
 import type { ApiResponse } from '../../contracts.ts'
+import { expectationOf } from '../entityTag.ts'
 import { jsonResponse } from '../jsonResponse.ts'
 import { queryOf } from '../query.ts'
 import type { Answer, Methods } from './resource.ts'
@@ -25,9 +27,15 @@ const readRoom: Answer = async ({ rooms, channels, membersOf }, { room }, reques
 
 const deleteRoom: Answer = async ({ rooms, channels }, { room }, request): Promise<ApiResponse> => {
   queryOf(request.query, [])
-  channels.forget(room)
-  await rooms.delete(room)
-  return { status: 204, headers: { 'cache-control': 'no-store' }, body: '' }
+  const channel = channels.find(room)
+  const hasEvents = channel !== undefined && (channel.subscribers > 0 || channel.kept().length > 0)
+  const options = { expect: expectationOf(request), ended: () => channels.forget(room) }
+  if ((await rooms.delete(room, options)) || hasEvents) {
+    return { status: 204, headers: { 'cache-control': 'no-store' }, body: '' }
+  }
+  throw new TuttiError('NOT_FOUND', `There is no room ${JSON.stringify(room)}.`, {
+    hint: 'If this request was sent before, it is done; else see GET /rooms for what there is.',
+  })
 }
 
 /** `/rooms/<room>`; a room that nobody used reads as an empty one. */
