@@ -13,6 +13,8 @@ import {
   deleteEntry,
   elements,
   entry,
+  type FormerKind,
+  fitsFormer,
   type Kind,
   keys,
   nestedKind,
@@ -71,12 +73,41 @@ export const assignType = (type: SharedType, kind: Kind, json: Json, path: Path,
   return true
 }
 
+export const KEEPS_TYPE = 'A root keeps its type, also when it was emptied: take another name.'
+
+const FORMER: Readonly<Record<FormerKind, string>> = {
+  map: 'an object',
+  list: 'an array',
+  text: 'a string',
+  xml: 'XML',
+  sequence: 'an array or a string',
+}
+
+/** What a root would be that reads as this; `undefined` for scalars but strings. */
+const kindFor = (json: Json): Kind | undefined => {
+  if (isObject(json)) return 'map'
+  if (isArray(json)) return 'list'
+  return typeof json === 'string' ? 'text' : undefined
+}
+
+/**
+ * An emptied root can't become another type either, nor can its name become that of a root scalar: who declared it goes
+ * on with it, and would hide the one and not see the other.
+ *
+ * @param former what it was; `undefined`: a root that never held anything
+ * @throws TuttiError `INVALID_PATCH`
+ */
+export const checkFormer = (former: FormerKind | undefined, json: Json, path: Path): void => {
+  if (former === undefined || fitsFormer(former, kindFor(json))) return
+  refusePatch(path, `is a root that held ${FORMER[former]}; expected that, got ${kindOf(json)}.`, KEEPS_TYPE)
+}
+
 /** A root can't become another type: everyone who declared it would go on with the old one. */
 export const assignRoot = (root: SharedType, kind: Kind, json: Json, path: Path, isText: IsText): void => {
   if (assignType(root, kind, json, path, isText)) return
   const expected = kind === 'map' ? 'an object' : kind === 'list' ? 'an array' : 'a string'
   const problem = `is a root that holds ${expected}; expected ${expected}, got ${kindOf(json)}.`
-  refusePatch(path, problem, 'Remove it first, or take another key.')
+  refusePatch(path, problem, KEEPS_TYPE)
 }
 
 const assignMap = (map: SharedType, json: JsonObject, path: Path, isText: IsText): void => {

@@ -72,6 +72,7 @@ export class DocumentTree {
   }
 
   test(path: Path, json: Json): void {
+    if (path.length === 1 && !this.#roots.has(path) && this.#roots.isEmptyAs(path, json)) return
     const found = this.#find(path)
     const isEqual = 'type' in found ? sameType(found.type, found.kind, json) : sameJson(found.value, json)
     if (isEqual) return
@@ -107,13 +108,12 @@ export class DocumentTree {
     return places
   }
 
-  /** What the place that a path names is in. `adds`: at the end of a list at the top, which may be empty and so not there. */
+  /** What the place that a path names is in. `adds`: to what may be a root that holds nothing, and so is not there. */
   #parentOf(path: Path, adds = false): Places {
     let places: Places = this.#roots
     for (let depth = 1; depth < path.length; depth++) {
       const here = path.slice(0, depth)
-      const found =
-        places.get(here) ?? (adds && path.length === 2 && path[1] === '-' ? this.#roots.addList(here) : undefined)
+      const found = places.get(here) ?? (adds && path.length === 2 ? this.#roots.emptyFor(here, path[1]!) : undefined)
       if (found === undefined) throw nothingAt(here)
       const inside = placesIn(found, here, places, this.#isText)
       if (inside === undefined) throw conflict(`${formatPointer(here)} has no parts: it is ${this.#nounOf(found)}.`)

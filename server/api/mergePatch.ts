@@ -4,6 +4,7 @@
  */
 import * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
+import { checkFormer, KEEPS_TYPE } from './assign.ts'
 import { bytesToBase64, isPlain, type Json } from './documentJson.ts'
 import { bytesFrom, type IsText, newValue, storable, textsAt } from './newValue.ts'
 import { checkValue, isArray, isObject, type JsonObject, kindOf, type Path, refusePatch } from './patchValue.ts'
@@ -15,13 +16,13 @@ import {
   deleteEntry,
   elements,
   entry,
+  formerKind,
   nestedKind,
   replaceCharacters,
   replaceElements,
   rootKind,
   type SharedType,
   setEntry,
-  wasSequence,
   xml,
 } from './sharedType.ts'
 import { textDiff } from './textDiff.ts'
@@ -134,7 +135,7 @@ const planPatch = (doc: Y.Doc, patch: JsonObject, isText: IsText): Write[] => {
       else {
         const expected = kind === 'map' ? 'an object' : kind === 'list' ? 'an array' : 'a string'
         const problem = `is a root that holds ${expected}; expected ${expected} or null, got ${kindOf(value)}.`
-        refusePatch(path, problem, 'Clear it with null first, or take another key.')
+        refusePatch(path, problem, KEEPS_TYPE)
       }
       // A root scalar of the same name was hidden by the root and must not come up when that ends empty.
       if (writes.length > planned && isScalar) {
@@ -147,6 +148,8 @@ const planPatch = (doc: Y.Doc, patch: JsonObject, isText: IsText): Write[] => {
 
     if (value === null && !isScalar) return
     if (!isScalar && key !== '') {
+      const former = formerKind(root)
+      checkFormer(former, value, path)
       if (isObject(value)) {
         const parts = Object.entries(value).filter(([, part]) => part !== null)
         for (const [name, part] of parts) {
@@ -159,15 +162,14 @@ const planPatch = (doc: Y.Doc, patch: JsonObject, isText: IsText): Write[] => {
         writes.push(() => replaceElements(doc.get(key), 0, 0, buildElements(value, path)))
         return
       }
-      // Where characters or elements stood before, a root scalar would be hidden as soon as somebody types again.
-      if (typeof value === 'string' && (isText(path) || wasSequence(root))) {
+      if (typeof value === 'string' && (isText(path) || former !== undefined)) {
         if (value !== '') writes.push(() => replaceCharacters(doc.get(key), 0, 0, value))
         return
       }
     }
     if (!scalarsAreMap) {
       const problem = 'would be a root scalar, but the root with the empty name, where those live, is not a map.'
-      refusePatch(path, problem, 'Put it into an object, or clear the root with the empty name: {"": null}.')
+      refusePatch(path, problem, 'Put it into an object.')
     }
     if (scalars === undefined) writes.push(() => setEntry(doc.get(''), key, build(value, path)))
     else planEntry(scalars, key, value, path)

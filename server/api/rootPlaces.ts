@@ -1,26 +1,30 @@
 /**
  * The top of a document as JSON shows it: its roots, and the root scalars, which stand in the root map with the empty
- * name. A root without content is not there, but for the patch that emptied it or made it: there it still counts as the
- * empty object, array or string that it would be in JSON.
+ * name. A root without content is not in the JSON, but for the patch that emptied it or made it: there it still counts as
+ * the empty object, array or string that it would be. Since to a document every root is there, `add` into one that holds
+ * nothing, and `test` whether it is empty, take it for the one that it was, or that fits.
  */
 import type * as Y from 'yjs'
-import { assign, assignRoot, entrySlot } from './assign.ts'
+import { assign, assignRoot, checkFormer, entrySlot } from './assign.ts'
 import { copyIntoRoot } from './copyValue.ts'
 import { documentToJson, type Json, setOwn } from './documentJson.ts'
 import { type IsText, newValue, storable } from './newValue.ts'
 import { checkKey, isArray, isObject, type JsonObject, type Path, refusePatch } from './patchValue.ts'
 import { type Copy, type Found, foundOf, type Places } from './places.ts'
+import { sameJson } from './sameJson.ts'
 import {
   clear,
   deleteEntry,
   entry,
+  type FormerKind,
+  fitsFormer,
+  formerKind,
   type Kind,
   replaceCharacters,
   replaceElements,
   rootKind,
   type SharedType,
   setEntry,
-  wasSequence,
 } from './sharedType.ts'
 
 const EMPTY: Readonly<Record<Kind, Json>> = { map: {}, list: [], text: '', xml: '' }
@@ -33,6 +37,8 @@ export class RootPlaces implements Places {
   readonly #isText: IsText
   /** Roots that are there, also while they are empty. */
   readonly #known = new Map<string, Kind>()
+  /** What roots were that this patch removed: their deleted items tell less. */
+  readonly #removed = new Map<string, Kind>()
 
   constructor(doc: Y.Doc, isText: IsText) {
     this.#doc = doc
@@ -62,7 +68,7 @@ export class RootPlaces implements Places {
   }
 
   addCopy(path: Path, copy: Copy): void {
-    if (this.#root(nameOf(path))) this.add(path, copy.json())
+    if (this.#root(nameOf(path)) || this.#former(nameOf(path)) !== undefined) this.add(path, copy.json())
     else this.write(path, copy.shared())
   }
 
@@ -71,6 +77,7 @@ export class RootPlaces implements Places {
     const name = nameOf(path)
     if (name === '' || this.get(path) !== undefined) return false
     checkKey(name, () => path)
+    checkFormer(this.#former(name), EMPTY[kind], path)
     this.#known.set(name, kind)
     copyIntoRoot(this.#doc.get(name), type, kind)
     return true
@@ -89,15 +96,36 @@ export class RootPlaces implements Places {
     const name = nameOf(path)
     const root = this.#root(name)
     if (root) clear(root.type, root.kind)
+    // What was there for this patch only is forgotten.
+    if (root && formerKind(root.type) !== undefined) this.#removed.set(name, root.kind)
     this.#known.delete(name)
     // Also one that the root hid: it must not come up now.
     if (this.#scalar(name) !== undefined) deleteEntry(this.#scalars(path), name)
   }
 
-  /** An empty list where nothing is. */
-  addList(path: Path): Found {
-    this.add(path, [])
-    return { type: this.#doc.get(nameOf(path)), kind: 'list' }
+  /** A root that holds nothing, as what `token` names a place in; `undefined` if it can't be that. */
+  emptyFor(path: Path, token: string): Found | undefined {
+    const name = nameOf(path)
+    if (name === '') return undefined
+    checkKey(name, () => path)
+    const former = this.#former(name) ?? (token === '-' || token === '0' ? 'list' : 'map')
+    if (former === 'text' || former === 'xml') return undefined
+    const kind = former === 'map' ? 'map' : 'list'
+    this.#known.set(name, kind)
+    return { type: this.#doc.get(name), kind }
+  }
+
+  /** Whether what holds nothing reads as this: as empty, and as what it was. */
+  isEmptyAs(path: Path, json: Json): boolean {
+    const kind = (['map', 'list', 'text'] as const).find((each) => sameJson(EMPTY[each], json))
+    if (kind === undefined || nameOf(path) === '') return false
+    const former = this.#former(nameOf(path))
+    return former === undefined || fitsFormer(former, kind)
+  }
+
+  /** @throws TuttiError `INVALID_PATCH` if a root that holds nothing can't hold entries */
+  checkMap(path: Path): void {
+    checkFormer(this.#former(nameOf(path)), {}, path)
   }
 
   /** All of it. */
@@ -125,8 +153,14 @@ export class RootPlaces implements Places {
 
   /** Whether the root with the empty name holds the root scalars, or would. */
   get #scalarsAreMap(): boolean {
-    const kind = rootKind(this.#doc.share.get(''))
-    return kind === 'map' || kind === undefined
+    const root = this.#doc.share.get('')
+    const kind = rootKind(root)
+    return kind === 'map' || (kind === undefined && formerKind(root) !== 'sequence')
+  }
+
+  /** What a root that holds nothing was. */
+  #former(name: string): FormerKind | undefined {
+    return name === '' ? undefined : (this.#removed.get(name) ?? formerKind(this.#doc.share.get(name)))
   }
 
   #root(name: string): { readonly type: SharedType; readonly kind: Kind } | undefined {
@@ -146,7 +180,7 @@ export class RootPlaces implements Places {
   #scalars(path: Path): SharedType {
     if (!this.#scalarsAreMap) {
       const problem = 'would be a root scalar, but the root with the empty name, where those live, is not a map.'
-      refusePatch(path, problem, 'Put it into an object, or remove the root with the empty name.')
+      refusePatch(path, problem, 'Put it into an object.')
     }
     return this.#doc.get('')
   }
@@ -154,6 +188,8 @@ export class RootPlaces implements Places {
   #addNew(path: Path, json: Json): void {
     const name = nameOf(path)
     const options = { isText: this.#isText, dropsNulls: false }
+    const former = this.#former(name)
+    checkFormer(former, json, path)
     if (name !== '' && isObject(json)) {
       this.#known.set(name, 'map')
       for (const [key, part] of Object.entries(json)) {
@@ -163,14 +199,9 @@ export class RootPlaces implements Places {
       this.#known.set(name, 'list')
       const built = json.map((part, i) => newValue(part, [name, `${i}`], options))
       replaceElements(this.#doc.get(name), 0, 0, built)
-    } else if (name !== '' && typeof json === 'string' && this.#becomesText(path)) {
+    } else if (name !== '' && typeof json === 'string' && (former !== undefined || this.#isText(path))) {
       this.#known.set(name, 'text')
       if (json !== '') replaceCharacters(this.#doc.get(name), 0, 0, json)
     } else setEntry(this.#scalars(path), name, newValue(json, path, options))
-  }
-
-  /** Where characters or elements stood before, a root scalar would be hidden as soon as somebody types again. */
-  #becomesText(path: Path): boolean {
-    return this.#isText(path) || wasSequence(this.#doc.share.get(nameOf(path)))
   }
 }

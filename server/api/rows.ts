@@ -57,6 +57,11 @@ const rowsIn = (doc: Y.Doc, { root, isText }: Table): SharedType | undefined => 
   return refusePatch([root], `is ${noun}; expected an object, whose keys are the ids of rows.`, 'Take another name.')
 }
 
+const newRowsIn = (doc: Y.Doc, { root, isText }: Table): SharedType => {
+  new RootPlaces(doc, isText).checkMap([root])
+  return doc.get(root)
+}
+
 /**
  * Makes a row, checked before, read as this record, inside the caller's transaction.
  * @returns whether it did not already
@@ -64,7 +69,7 @@ const rowsIn = (doc: Y.Doc, { root, isText }: Table): SharedType | undefined => 
  */
 export const putRow = (doc: Y.Doc, table: Table, id: string, record: JsonObject): boolean => {
   const { root, isText } = table
-  const slot = entrySlot(rowsIn(doc, table) ?? doc.get(root), id)
+  const slot = entrySlot(rowsIn(doc, table) ?? newRowsIn(doc, table), id)
   if (slot.current !== undefined && sameJson(slot.current, record)) return false
   assign(slot, record, [root, id], (path) => isText(path.slice(2)))
   return true

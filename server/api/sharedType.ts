@@ -62,9 +62,18 @@ export const rootKind = (root: SharedType | undefined): Kind | undefined => {
   return elements ? 'xml' : undefined
 }
 
-/** A root without content that held items of a list or a text before. */
-export const wasSequence = (root: SharedType | undefined): boolean =>
-  root !== undefined && root._start !== null && root._map.size === 0
+/** What an emptied root was: deleted items keep their place, among keys or in a row, but not what they were. */
+export type FormerKind = Kind | 'sequence'
+
+/** What a root without content was; `undefined` if it never held anything, or was both by turns. */
+export const formerKind = (root: SharedType | undefined): 'map' | 'sequence' | undefined => {
+  if (root === undefined || (root._start === null) === (root._map.size === 0)) return undefined
+  return root._start === null ? 'map' : 'sequence'
+}
+
+/** Whether an emptied root can be this again; `undefined`: what no root can be. */
+export const fitsFormer = (former: FormerKind, kind: Kind | undefined): boolean =>
+  former === kind || (former === 'sequence' && kind !== undefined && kind !== 'map')
 
 /** The value under a key: a shared type or a plain value; `undefined` if there is none. */
 export const entry = (type: SharedType, key: string): unknown => {

@@ -39,6 +39,35 @@ const documentIdOf = (client: WireClient): string => {
   throw new Error('the server did not greet')
 }
 
+describe('a root', () => {
+  it('keeps its type when a back end empties it, so that clients who declared it see what is written', async () => {
+    const { url, request } = await start()
+    const client = await WireClient.join(`${url}/a`)
+    await client.synced()
+    client.edit((doc) => doc.getArray('list').push([1, 2]))
+    await client.until(() => client.frames.some(({ type }) => type === 'update'), 'its own update')
+    const patch = (body: unknown, type = JSON_PATCH) => request('a/document', { method: 'PATCH', type, body })
+    expect((await patch([{ op: 'remove', path: '/list' }])).json).toEqual({ changed: true })
+    const refused = [
+      await patch([{ op: 'add', path: '/list', value: { a: 1 } }]),
+      await patch({ list: { a: 1 } }, MERGE),
+      await patch({ list: 5 }, MERGE),
+      await request('a/document/list/1', { method: 'PUT', type: 'application/json', body: { a: 1 } }),
+      await request('a/document/list', { method: 'PUT', type: 'application/json', body: { 1: { a: 1 } } }),
+    ]
+    for (const { status, json } of refused) {
+      expect([status, json]).toMatchObject([
+        422,
+        { code: 'INVALID_PATCH', hint: expect.stringMatching(/another name/) },
+      ])
+    }
+    await client.until(() => client.doc.getArray('list').length === 0, 'the removal')
+    client.edit((doc) => doc.getArray('list').push([7]))
+    await client.until(() => client.frames.filter(({ type }) => type === 'update').length >= 3, 'its own update')
+    expect((await request('a/document')).json).toEqual({ list: [7] })
+  })
+})
+
 describe('a JSON patch over HTTP', () => {
   it('changes the document for everyone who has it open', async () => {
     const { url, request } = await start()

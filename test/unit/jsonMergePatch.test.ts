@@ -279,6 +279,39 @@ describe('texts under a merge patch', () => {
   })
 })
 
+describe('a root that was emptied', () => {
+  const emptied = (): Y.Doc => {
+    const doc = documentOf((doc) => {
+      doc.getArray('list').push([1])
+      doc.getMap('map').set('a', 1)
+    })
+    patch(doc, { list: null, map: null })
+    return fromBytes(doc)
+  }
+
+  it.each<[Json]>([
+    [{ list: { a: 1 } }],
+    [{ list: {} }],
+    [{ list: 5 }],
+    [{ map: [1] }],
+    [{ map: 'x' }],
+    [{ map: true }],
+  ])('keeps its type: %j is refused', (value) => {
+    const doc = emptied()
+    expect(() => patch(doc, value)).toThrow(/is a root that held/)
+    expect(documentToJson(doc)).toEqual({})
+  })
+
+  it('is filled again with what it was, and cleared again', () => {
+    const doc = emptied()
+    patch(doc, { list: [2], map: { b: 2 } })
+    expect(documentToJson(fromBytes(doc))).toEqual({ list: [2], map: { b: 2 } })
+    patch(doc, { list: null, map: null })
+    patch(doc, { list: null, map: null })
+    expect(documentToJson(doc)).toEqual({})
+  })
+})
+
 describe('a refused merge patch', () => {
   const roots = (): Y.Doc =>
     documentOf((doc) => {

@@ -153,9 +153,10 @@ describe('RFC 6902, appendix A', () => {
   it.each<[string, unknown, unknown, string]>([
     ['A.9 testing a value: error', { baz: 'qux' }, [{ op: 'test', path: '/baz', value: 'bar' }], 'CONFLICT'],
     [
+      // One level deeper than there: at the top a target without content counts as empty, see below.
       'A.12 adding to a nonexistent target',
-      { foo: 'bar' },
-      [{ op: 'add', path: '/baz/bat', value: 'qux' }],
+      { foo: { foo: 'bar' } },
+      [{ op: 'add', path: '/foo/baz/bat', value: 'qux' }],
       'CONFLICT',
     ],
     [
@@ -378,24 +379,107 @@ describe('JSON patch on a document', () => {
       { op: 'add', path: '/list/0', value: 1 },
       { op: 'remove', path: '/list/0' },
       { op: 'test', path: '/list', value: [] },
-      { op: 'add', path: '/list', value: { now: 'an object' } },
+      { op: 'add', path: '/other', value: [] },
+      { op: 'add', path: '/other', value: { now: 'an object' } },
       { op: 'add', path: '/gone', value: [] },
       { op: 'remove', path: '/gone' },
     ])
-    expect(documentToJson(doc)).toEqual({ notes: { n1: { a: 1 } }, list: { now: 'an object' } })
-    patch(doc, [{ op: 'remove', path: '/list/now' }])
-    expect(refusal(doc, [{ op: 'test', path: '/list', value: {} }]).code).toBe('CONFLICT')
+    expect(documentToJson(doc)).toEqual({ notes: { n1: { a: 1 } }, other: { now: 'an object' } })
   })
 
-  it('appends to a list at the top that is not there, as one without elements never is', () => {
+  it('adds to a root that holds nothing as to an empty one: "-" and "0" begin a list, other keys an object', () => {
     const doc = new Y.Doc()
+    patch(doc, [{ op: 'add', path: '/notes', value: {} }])
     patch(doc, [
+      { op: 'add', path: '/notes/n1', value: { a: 1 } },
       { op: 'add', path: '/todos/-', value: 'a' },
       { op: 'add', path: '/todos/-', value: 'b' },
+      { op: 'add', path: '/others/0', value: 'c' },
+      { op: 'copy', from: '/notes/n1', path: '/copies/n1' },
     ])
-    expect(doc.getArray('todos').toJSON()).toEqual(['a', 'b'])
-    expect(refusal(doc, [{ op: 'add', path: '/others/0', value: 'a' }]).code).toBe('CONFLICT')
-    expect(refusal(doc, [{ op: 'test', path: '/others/-', value: 'a' }]).code).toBe('CONFLICT')
+    expect(documentToJson(fromBytes(doc))).toEqual({
+      notes: { n1: { a: 1 } },
+      todos: ['a', 'b'],
+      others: ['c'],
+      copies: { n1: { a: 1 } },
+    })
+    const absent = (operation: object): string => refusal(doc, [operation]).code
+    expect(absent({ op: 'add', path: '/more/x/y', value: 'a' })).toBe('CONFLICT')
+    expect(absent({ op: 'add', path: '//-', value: 'a' })).toBe('CONFLICT')
+    expect(absent({ op: 'test', path: '/more/-', value: 'a' })).toBe('CONFLICT')
+    expect(absent({ op: 'replace', path: '/more/x', value: 'a' })).toBe('CONFLICT')
+    expect(absent({ op: 'remove', path: '/more' })).toBe('CONFLICT')
+  })
+
+  it('adds to an emptied root as to what it was, and tests it as that', () => {
+    const emptied = (): Y.Doc => {
+      const doc = documentOf((doc) => {
+        doc.getArray('list').push([1])
+        doc.getMap('map').set('a', 1)
+      })
+      patch(doc, [
+        { op: 'remove', path: '/list/0' },
+        { op: 'remove', path: '/map/a' },
+      ])
+      expect(documentToJson(doc)).toEqual({})
+      return fromBytes(doc)
+    }
+    const doc = emptied()
+    patch(doc, [
+      { op: 'test', path: '/list', value: [] },
+      { op: 'test', path: '/map', value: {} },
+      { op: 'test', path: '/never', value: [] },
+      { op: 'test', path: '/never', value: {} },
+      { op: 'add', path: '/list/0', value: 2 },
+      { op: 'add', path: '/map/0', value: 3 },
+    ])
+    expect(documentToJson(fromBytes(doc))).toEqual({ list: [2], map: { 0: 3 } })
+    const fails = (operation: object): string => refusal(emptied(), [operation]).code
+    expect(fails({ op: 'test', path: '/list', value: {} })).toBe('CONFLICT')
+    expect(fails({ op: 'test', path: '/map', value: [] })).toBe('CONFLICT')
+    expect(fails({ op: 'test', path: '/never', value: [1] })).toBe('CONFLICT')
+    expect(fails({ op: 'test', path: '/never', value: null })).toBe('CONFLICT')
+    expect(fails({ op: 'add', path: '/list/x', value: 2 })).toBe('CONFLICT')
+    expect(fails({ op: 'add', path: '/list/1', value: 2 })).toBe('CONFLICT')
+  })
+
+  it('keeps the type of a root that was emptied: whoever declared it goes on with it', () => {
+    const doc = documentOf((doc) => {
+      doc.getArray('list').push([1])
+      doc.getMap('map').set('a', 1)
+      doc.getText('text').insert(0, 'x')
+      doc.getMap('other').set('list', [1])
+    })
+    const texts = { texts: [['map']] }
+    for (const name of ['list', 'map', 'text']) patch(doc, [{ op: 'remove', path: `/${name}` }])
+    const emptied = fromBytes(doc)
+    const isRefused = (name: string, value: unknown, options?: JsonPatchOptions): void => {
+      const error = refusal(emptied, [{ op: 'add', path: `/${name}`, value }], options)
+      expect([error.code, error.hint]).toEqual(['INVALID_PATCH', expect.stringContaining('another name')])
+      // Also within the patch that empties it, which knows more.
+      const both = [
+        { op: 'remove', path: `/${name}` },
+        { op: 'add', path: `/${name}`, value },
+      ]
+      const full = documentOf((doc) => {
+        doc.getArray('list').push([1])
+        doc.getMap('map').set('a', 1)
+        doc.getText('text').insert(0, 'x')
+      })
+      expect(refusal(full, both, options).code).toBe('INVALID_PATCH')
+    }
+    for (const value of [{ a: 1 }, {}, 5, null, true]) isRefused('list', value)
+    for (const value of [{ a: 1 }, 5, null]) isRefused('text', value)
+    for (const value of [[1], [], 'x', 5, null]) isRefused('map', value)
+    isRefused('map', 'x', texts)
+    expect(refusal(emptied, [{ op: 'copy', from: '/other/list', path: '/map' }]).code).toBe('INVALID_PATCH')
+    expect(refusal(emptied, [{ op: 'copy', from: '/other', path: '/list' }]).code).toBe('INVALID_PATCH')
+    patch(emptied, [
+      { op: 'add', path: '/list', value: [2] },
+      { op: 'add', path: '/map', value: { b: 2 } },
+      { op: 'add', path: '/text', value: 'y' },
+    ])
+    expect(documentToJson(fromBytes(emptied))).toEqual({ list: [2], map: { b: 2 }, text: 'y', other: { list: [1] } })
   })
 
   it('lets no root scalar come up that a root hid', () => {
@@ -636,7 +720,8 @@ const randomOperation = (random: Random, json: unknown): PlainOperation => {
 }
 
 /** Whether JSON holds something that a document can't be made to hold in this place. */
-const OWN_REFUSALS = /is a root that holds|XML|Base64|would be a root scalar|place of the document|whole document/
+const OWN_REFUSALS =
+  /is a root that (holds|held)|XML|Base64|would be a root scalar|place of the document|whole document/
 
 describe('JSON patches at random', () => {
   it('come to what RFC 6902 says, operation by operation, for everyone who reads the document', () => {
