@@ -124,7 +124,7 @@ const staticFilesOf = async (
 export const createServer = async (input: CreateServerOptions = {}): Promise<Server> => {
   const { logger: givenLogger, storage: givenStorage, journal, hooks, sockets = {}, demoFiles, ...listed } = input
   const options = parseOptions(listed)
-  if (hooks) checkHooks(hooks)
+  if (hooks !== undefined) checkHooks(hooks)
   checkEndpoints(sockets, options.maxMessageBytes)
   const logger = givenLogger ?? createLog({ level: options.logLevel })
   const files = await staticFilesOf(options, demoFiles)
@@ -193,6 +193,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     channels,
     membersOf: (name) => room(name).members(),
     admission,
+    isSocket: (name) => endpointOf(`/${encodeURIComponent(name)}`) !== undefined,
     limits: options,
     log: logger,
     openApi,

@@ -1,5 +1,5 @@
 /** Answers that are remembered for a while, so that a request sent twice is carried out once. */
-import { TuttiError } from '../../lib/errors.ts'
+import type { TuttiError } from '../../lib/errors.ts'
 
 export interface AnswersLimits {
   readonly lifetimeMs: number
@@ -12,6 +12,8 @@ export interface AnswersLimits {
 export interface AnswersParts<T> extends AnswersLimits {
   /** What an answer takes in memory; `undefined` if it is not to be kept. */
   bytesOf(answer: T): number | undefined
+  /** What refuses another request under a key. */
+  reused(): TuttiError
   /** The time, in ms. */
   now?(): number
 }
@@ -48,18 +50,14 @@ export class Answers<T> {
    * The answer under a key: the one that was given, the one that is being made, or what `work` makes. `work` begins in
    * this turn if nothing is known. Only what `bytesOf` counts is kept: after anything else the next one tries anew.
    * @param request tells requests apart, so that a key is not used for two of them
-   * @throws TuttiError `KEY_REUSED`; rejects with what `work` throws
+   * @throws TuttiError what `reused` gives; rejects with what `work` throws
    */
   async once(key: string, request: string, work: () => T | Promise<T>): Promise<T> {
     for (;;) {
       this.#expire()
       const known = this.#kept.get(key) ?? this.#running.get(key)
       if (known === undefined) return this.#run(key, request, work)
-      if (known.request !== request) {
-        throw new TuttiError('KEY_REUSED', 'Another request was sent under this Idempotency-Key.', {
-          hint: 'Use a new key for each request, and the old one only to send the same request again.',
-        })
-      }
+      if (known.request !== request) throw this.#parts.reused()
       if ('until' in known) return known.answer
       // It fails for its own caller; this one then tries itself.
       await known.answer.catch(() => undefined)

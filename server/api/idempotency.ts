@@ -17,7 +17,8 @@ const MEANING = ['content-type', 'if-match', 'if-none-match', 'x-tutti-origin']
 /** Headers that tell who sent it: nobody is given the answer to another. */
 const SENDER = ['authorization', 'cookie']
 
-const digest = (parts: readonly string[], body?: Uint8Array): string => {
+/** A short name of a list of texts and some bytes, which no other list has. */
+export const digest = (parts: readonly string[], body?: Uint8Array | string): string => {
   const hash = createHash('sha256')
   // Lengths, so that no two lists of parts read the same.
   for (const part of parts) hash.update(`${part.length}:${part}`)
@@ -59,6 +60,10 @@ export const createIdempotency = (now: () => number = Date.now): Idempotency => 
     maxCount: MAX_KEPT,
     maxBytes: MAX_KEPT_BYTES,
     bytesOf,
+    reused: () =>
+      new TuttiError('KEY_REUSED', 'Another request was sent under this Idempotency-Key.', {
+        hint: 'Use a new key for each request, and the old one only to send the same request again.',
+      }),
     now,
   })
   return {

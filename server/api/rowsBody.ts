@@ -19,8 +19,11 @@ const idOf = (record: Json, idField: string, place: string): string => {
   const id = Object.hasOwn(record, idField) ? record[idField] : undefined
   if (typeof id === 'string') return id
   if (typeof id === 'number' && Number.isSafeInteger(id)) return String(id)
-  const problem = `has an "${idField}" that is ${kindOf(id)}; expected a string or a whole number.`
-  throw new TuttiError('INVALID_PATCH', `${place} ${problem}`, { hint })
+  const isTooLarge = typeof id === 'number' && Number.isInteger(id)
+  const problem = `has an "${idField}" that is ${isTooLarge ? 'a whole number too large to be exact' : kindOf(id)}; expected a string or a whole number.`
+  throw new TuttiError('INVALID_PATCH', `${place} ${problem}`, {
+    hint: isTooLarge ? 'Send it as a string.' : hint,
+  })
 }
 
 /** Collects rows, each checked. */

@@ -18,6 +18,16 @@ export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
  * @throws TuttiError `INVALID_OPTION`
  */
 export const checkHooks = (hooks: Hooks): void => {
+  if (typeof hooks !== 'object' || hooks === null || Array.isArray(hooks)) {
+    throw new TuttiError(
+      'INVALID_OPTION',
+      `Option hooks is ${Array.isArray(hooks) ? 'an array' : String(hooks)}; expected an object.`,
+      {
+        path: ['hooks'],
+        hint: 'Give functions by their names: { connect: ({ caller }) => … }.',
+      },
+    )
+  }
   const names = Object.keys(HOOKS)
   for (const [name, hook] of Object.entries(hooks)) {
     if (!Object.hasOwn(HOOKS, name)) {

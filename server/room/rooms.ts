@@ -181,7 +181,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     expect?.(room?.log ? revisionOf(room.log) : EMPTY_REVISION)
     const wasThere = isStored || (room !== undefined && isThere(room))
     const gone = new TuttiError('ROOM_GONE', 'The room was deleted.', {
-      hint: 'Drop the local copy (room.reset()) and connect again for an empty room.',
+      hint: 'A request that is sent again meets an empty room; a client drops its copy (room.reset()) and connects again.',
     })
     room?.fail(gone)
     ended?.()

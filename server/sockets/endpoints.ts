@@ -27,10 +27,25 @@ const CALLBACKS = ['open', 'message', 'drain', 'missed', 'close'] as const
 const wrong = (path: string, message: string, hint: string): TuttiError =>
   new TuttiError('INVALID_OPTION', message, { path: ['sockets', path], hint })
 
-const checkEndpoint = (path: string, endpoint: SocketEndpoint, most: number): void => {
-  if (!/^\/[^/?#][^?#]*$/.test(path) || percentDecoded(path) === undefined) {
+/** Paths that the server's other doors have, and those below which they have some. */
+const TAKEN = new Set(['/app', '/apps', '/rooms', '/health', '/ready', '/metrics', '/batch', '/openapi.json'])
+const TAKEN_BELOW = /^\/(apps?|rooms)\//
+
+/** The path as it is compared with others. */
+const checkPath = (path: string): string => {
+  const plain = percentDecoded(path)
+  if (!/^\/[^/?#][^?#]*$/.test(path) || plain === undefined) {
     throw wrong(path, `${JSON.stringify(path)} is no path of a socket.`, 'Write a path such as "/lamps".')
   }
+  if (!TAKEN.has(plain) && !TAKEN_BELOW.test(plain)) return plain
+  throw wrong(
+    path,
+    `The path ${JSON.stringify(path)} belongs to another door of the server.`,
+    `Take another one than ${[...TAKEN].join(', ')}, and what is below /app, /apps and /rooms.`,
+  )
+}
+
+const checkEndpoint = (path: string, endpoint: SocketEndpoint, most: number): void => {
   if (typeof endpoint !== 'object' || endpoint === null) {
     throw wrong(path, `The socket ${path} is no object.`, `Give any of: ${CALLBACKS.join(', ')}, maxMessageBytes.`)
   }
@@ -58,10 +73,29 @@ const checkEndpoint = (path: string, endpoint: SocketEndpoint, most: number): vo
 
 /**
  * @param maxMessageBytes the server's own limit
- * @throws TuttiError `INVALID_OPTION` for what is no path, or no endpoint
+ * @throws TuttiError `INVALID_OPTION` for what is no path, or a path that is taken, or no endpoint
  */
 export const checkEndpoints = (endpoints: SocketEndpoints, maxMessageBytes: number): void => {
-  for (const [path, endpoint] of Object.entries(endpoints)) checkEndpoint(path, endpoint, maxMessageBytes)
+  if (typeof endpoints !== 'object' || endpoints === null || Array.isArray(endpoints)) {
+    throw new TuttiError(
+      'INVALID_OPTION',
+      `Option sockets is ${Array.isArray(endpoints) ? 'an array' : String(endpoints)}; expected an object.`,
+      {
+        path: ['sockets'],
+        hint: 'Give sockets by their paths: { "/lamps": { message: (socket, message) => … } }.',
+      },
+    )
+  }
+  const paths = new Map<string, string>()
+  for (const [path, endpoint] of Object.entries(endpoints)) {
+    const plain = checkPath(path)
+    const other = paths.get(plain)
+    if (other !== undefined) {
+      throw wrong(path, `${JSON.stringify(path)} and ${JSON.stringify(other)} are one path.`, 'Give each path once.')
+    }
+    paths.set(plain, path)
+    checkEndpoint(path, endpoint, maxMessageBytes)
+  }
 }
 
 export const createEndpoints = (parts: EndpointsParts): DoorOfPath => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { TuttiError } from '../../lib/errors.ts'
 import { Answers, type AnswersParts } from '../../server/api/answers.ts'
 import { createGate } from './gate.ts'
 
@@ -10,6 +11,7 @@ const createAnswers = (parts: Partial<AnswersParts<string>> = {}) => {
     maxCount: 100,
     maxBytes: 1e6,
     bytesOf: (answer) => answer.length,
+    reused: () => new TuttiError('KEY_REUSED', 'Another request.'),
     now: () => time,
     ...parts,
   })

@@ -136,6 +136,16 @@ describe('a JSON patch over HTTP', () => {
   })
 })
 
+describe('a document', () => {
+  it('is read without a query', async () => {
+    const { request } = await start()
+    for (const accept of ['application/json', BYTES]) {
+      const answer = await request('a/document?x=1', { headers: { accept } })
+      expect([answer.status, answer.json]).toMatchObject([400, { code: 'INVALID_REQUEST' }])
+    }
+  })
+})
+
 describe('the tag of a document', () => {
   it('is another one after every change, by whomever, and only then', async () => {
     const { server, url, request } = await start()

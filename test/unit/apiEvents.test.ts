@@ -92,6 +92,26 @@ describe('POST of events', () => {
     expect((await history('', 'b')).events).toHaveLength(1)
   })
 
+  it('with an "id" that was used for another one is refused', async () => {
+    const { post, history } = await start()
+    const event = { event: 'paid', data: { a: 1 }, id: 'order-1' }
+    await post(event)
+    for (const other of [
+      { ...event, data: { a: 2 } },
+      { ...event, event: 'unpaid' },
+      { ...event, except: '1.2' },
+    ]) {
+      expectError(await post(other), 422, 'KEY_REUSED', /under this "id"/)
+    }
+    const { json } = await post([event, { ...event, data: 3 }])
+    expect(json).toEqual([
+      { epoch: expect.any(String), offset: 1 },
+      { code: 'KEY_REUSED', message: expect.any(String), hint: expect.any(String) },
+    ])
+    expect((await post(event)).json.offset).toBe(1)
+    expect((await history()).events).toHaveLength(1)
+  })
+
   it('keeps what it is given: numbers, depth, odd names, and JSON that only looks like text', async () => {
     const { post, history } = await start()
     const odd = [null, 0, -1.5e300, '', '"', 'a\nb\u2028', '{"a":1}', [], {}, { __proto__x: 1, ü: [[['deep']]] }, true]

@@ -388,7 +388,8 @@ describe('DELETE of a room', () => {
     expect(await waits.code).toBe(4404)
     open()
     expect((await removed).status).toBe(204)
-    expect((await read).json.code).toBe('ROOM_GONE')
+    const { json } = await read
+    expect([json.code, json.hint]).toEqual(['ROOM_GONE', expect.stringMatching(/^A request that is sent again/)])
     expect(await get('/rooms/a/document')).toEqual({})
     expect(logger.entries.filter(({ level }) => level === 'error')).toEqual([])
   })

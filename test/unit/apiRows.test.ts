@@ -45,6 +45,24 @@ it.each([
   expect((await request('a/document')).json).toEqual({ list: [1] })
 })
 
+it('an id that a number is too short for is refused by the words for that', async () => {
+  const { request } = await start()
+  const put = (type: string, body: string) => request('a/document/rows', { method: 'PUT', type, body })
+  for (const answer of [
+    await put('application/x-ndjson', '{"id":12345678901234567890}'),
+    await put(JSON_TYPE, '[{"id":12345678901234567890}]'),
+  ]) {
+    expect([answer.status, answer.json]).toMatchObject([
+      422,
+      { message: expect.stringContaining('too large to be exact'), hint: 'Send it as a string.' },
+    ])
+  }
+  expect((await put('application/x-ndjson', '{"id":1.5}')).json).toMatchObject({
+    message: expect.stringContaining('is a number; expected a string or a whole number'),
+  })
+  expect((await put('application/x-ndjson', '{"id":"12345678901234567890"}')).status).toBe(200)
+})
+
 it('10,000 rows load while events of another room go on; the same again write nothing', async () => {
   const { server, url, request } = await start()
   const rows = Array.from({ length: 10_000 }, (_, i) => ({ id: i, title: `Row ${i}`, done: false, n: i }))

@@ -776,6 +776,9 @@ describe('roomCreated and roomUnloaded', () => {
 
 describe('what is given as hooks', () => {
   test.each([
+    [5, 'Option hooks is 5; expected an object.'],
+    [null, 'Option hooks is null; expected an object.'],
+    [[], 'Option hooks is an array; expected an object.'],
     [{ conect: () => undefined }, 'There is no hook "conect". Did you mean connect?'],
     [{ join: true }, 'The hook join is of type boolean; expected a function.'],
   ])('%o is refused', async (hooks, message) => {

@@ -300,6 +300,19 @@ describe('the path of an own socket', () => {
     expect(opened).toBe(2)
   })
 
+  test('is no room of the HTTP door either', async () => {
+    const { server } = await startServer({ sockets: { '/my%20lamps': {}, '/roomsful': {} } })
+    const ask = (path: string, init?: RequestInit) => fetch(`${server.url}${path}`, init)
+    for (const path of ['/rooms/my%20lamps', '/rooms/m%79%20lamps/document', '/rooms/roomsful/events']) {
+      const answer = await ask(path)
+      expect([answer.status, await answer.json()]).toMatchObject([400, { code: 'INVALID_ROOM' }])
+    }
+    const body = JSON.stringify([{ room: 'my lamps', method: 'DELETE' }])
+    const batch = await ask('/batch', { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    expect(await batch.json()).toMatchObject([{ status: 400, body: { code: 'INVALID_ROOM' } }])
+    expect((await ask('/rooms/my%20lamps/1/document')).status).toBe(200)
+  })
+
   test.each([
     [{ lamps: {} }, '"lamps" is no path of a socket.'],
     [{ '/': {} }, '"/" is no path of a socket.'],
@@ -308,6 +321,19 @@ describe('the path of an own socket', () => {
     [{ '/a': { opened: () => undefined } }, 'A socket has no "opened".'],
     [{ '/a': { open: 1 } }, 'open of the socket /a is of type number; expected a function.'],
     [{ '/a': null }, 'The socket /a is no object.'],
+    [{ '/app/x': {} }, 'The path "/app/x" belongs to another door of the server.'],
+    [{ '/app': {} }, 'The path "/app" belongs to another door of the server.'],
+    [{ '/apps/1/events': {} }, 'The path "/apps/1/events" belongs to another door of the server.'],
+    [{ '/rooms': {} }, 'The path "/rooms" belongs to another door of the server.'],
+    [{ '/r%6Foms/a': {} }, 'The path "/r%6Foms/a" belongs to another door of the server.'],
+    [{ '/health': {} }, 'The path "/health" belongs to another door of the server.'],
+    [{ '/ready': {} }, 'The path "/ready" belongs to another door of the server.'],
+    [{ '/metrics': {} }, 'The path "/metrics" belongs to another door of the server.'],
+    [{ '/batch': {} }, 'The path "/batch" belongs to another door of the server.'],
+    [{ '/openapi.json': {} }, 'The path "/openapi.json" belongs to another door of the server.'],
+    [{ '/a': {}, '/%61': {} }, '"/%61" and "/a" are one path.'],
+    [5, 'Option sockets is 5; expected an object.'],
+    [[], 'Option sockets is an array; expected an object.'],
     [
       { '/a': { maxMessageBytes: 4096 } },
       "maxMessageBytes of the socket /a is 4096; expected a whole number from 1 to 2048, the server's maxMessageBytes.",

@@ -11,6 +11,7 @@ import { applyJsonPatch } from '../jsonPatch.ts'
 import { JSON_TYPE, jsonText, okHeaders } from '../jsonResponse.ts'
 import { applyMergePatch } from '../mergePatch.ts'
 import { negotiateType } from '../negotiation.ts'
+import { queryOf } from '../query.ts'
 import { editedResponse, editOptionsOf, textPaths } from './documentEdit.ts'
 import type { Answer, Methods } from './resource.ts'
 import { UPDATE_TYPE } from './updates.ts'
@@ -20,6 +21,7 @@ const JSON_PATCH_TYPE = 'application/json-patch+json'
 const PATCH_TYPES = [MERGE_PATCH_TYPE, JSON_PATCH_TYPE] as const
 
 const readDocument: Answer = async ({ documents }, { room }, request): Promise<ApiResponse> => {
+  queryOf(request.query, [])
   const type = negotiateType(request.header('accept'), [JSON_TYPE, UPDATE_TYPE])
   const representation = type === JSON_TYPE ? 'json' : 'update'
   const headersAt = (revision: string): Record<string, string> => ({

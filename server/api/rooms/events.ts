@@ -1,7 +1,8 @@
 /** `/rooms/<room>/events`: publishes events, and tells what was published. */
 import { TuttiError } from '../../../lib/errors.ts'
-import type { Position } from '../../contracts.ts'
+import type { NewEvent, Position } from '../../contracts.ts'
 import { errorBody } from '../errorResponse.ts'
+import { digest } from '../idempotency.ts'
 import { JSON_TYPE, jsonResponse } from '../jsonResponse.ts'
 import { negotiateType } from '../negotiation.ts'
 import { answerHistory, historyQuery } from './eventHistory.ts'
@@ -9,10 +10,14 @@ import { answerStream, STREAM_TYPE } from './eventStream.ts'
 import { type AskedEvent, askedEvents } from './newEvents.ts'
 import type { Answer, Methods, RoomDoor } from './resource.ts'
 
+/** Tells events apart that were sent under one `id`. */
+const meaningOf = ({ event, body, except = '' }: NewEvent): string =>
+  digest([event, except, typeof body === 'string' ? 'text' : 'bytes'], body)
+
 const publish = ({ channels, published }: RoomDoor, room: string, { event, id }: AskedEvent): Promise<Position> => {
   const trigger = (): Position | Promise<Position> => channels.trigger(room, event)
   // No name of a room holds a control character: no id in one room is one in another.
-  return id === undefined ? (async () => trigger())() : published.once(`${room}\n${id}`, '', trigger)
+  return id === undefined ? (async () => trigger())() : published.once(`${room}\n${id}`, meaningOf(event), trigger)
 }
 
 /** Where an event went, or what a hook refused it with: the others of its list are published all the same. */

@@ -14,6 +14,8 @@ export interface RoomDoorParts {
   membersOf(room: string): Promise<Person[]>
   /** `undefined`: everyone may use every room. */
   readonly admission?: Admission | undefined
+  /** Whether the application has an own socket under this name, which is then no room's. */
+  isSocket?(room: string): boolean
   readonly limits: { readonly maxEventBytes: number }
 }
 

@@ -1,4 +1,5 @@
 /** Door 4: `/rooms` and everything below it, for back ends without any SDK. */
+import { TuttiError } from '../../../lib/errors.ts'
 import type { Position } from '../../contracts.ts'
 import { callerOf } from '../../room/caller.ts'
 import { Answers } from '../answers.ts'
@@ -14,13 +15,19 @@ import { roomMethods } from './wholeRoom.ts'
 export const EVENT_ID_LIFETIME_MS = 5 * 60_000
 const MAX_EVENT_IDS = 50_000
 const MAX_EVENT_ID_BYTES = 16 * 1024 * 1024
-const POSITION_BYTES = 100
+/** With what tells the event. */
+const POSITION_BYTES = 200
 
 /** How a path was read that names no resource of a room: perhaps it should have. */
 const readingOf = (room: string): Route['reading'] => ({
   subject: `the room ${JSON.stringify(room)} itself`,
   hint: `What is under a room: ${RESOURCE_WORDS}.`,
 })
+
+const ownSocket = (name: string): TuttiError =>
+  new TuttiError('INVALID_ROOM', `${JSON.stringify(name)} is one of the application's own sockets, and no room.`, {
+    hint: 'Use another name: clients of a room could not reach this one.',
+  })
 
 /** Finds the route of a path in the room door; `undefined` if it is no path of this door. */
 export type MatchRooms = (path: string, method: string) => Route | undefined
@@ -33,6 +40,10 @@ export const createRoomRoutes = (parts: RoomDoorParts, idempotency: Idempotency)
       maxCount: MAX_EVENT_IDS,
       maxBytes: MAX_EVENT_ID_BYTES,
       bytesOf: () => POSITION_BYTES,
+      reused: () =>
+        new TuttiError('KEY_REUSED', 'Another event was published in this room under this "id".', {
+          hint: 'Use a new id for each event, and the old one only to send the same event again.',
+        }),
     }),
     encodeEvent: createEventEncoder(),
   }
@@ -46,6 +57,7 @@ export const createRoomRoutes = (parts: RoomDoorParts, idempotency: Idempotency)
       methods: Object.keys(methods),
       ...(methods === roomMethods ? { reading: readingOf(room) } : {}),
       answer: async (request) => {
+        if (door.isSocket?.(room)) throw ownSocket(room)
         const caller = callerOf('http', request)
         await door.admission?.admit(room, caller)
         // Only then: nobody is told an answer by a key who may not ask.
