@@ -72,8 +72,13 @@ export const httpDoor = (parts: HttpDoorParts): Handle => {
       respond(errorAnswer(error, request.path))
     }
     if (request.isAmbiguous) {
-      isRefused = true
-      respond(errorAnswer(TWO_LENGTHS, request.path))
+      request.end()
+      // The end of the connection, too: where the next request begins depends on which of the two one believes.
+      const refusal = errorAnswer(TWO_LENGTHS, request.path)
+      res.cork(() => {
+        writeHead(res, refusal)
+        res.end(refusal.body, true)
+      })
       return
     }
     // What is announced too large need not come first.

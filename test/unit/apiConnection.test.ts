@@ -63,6 +63,7 @@ describe('on one connection', () => {
     const text = await until('hint')
     expect(text).toContain('400 Bad Request')
     expect(text).toContain('two Content-Length headers')
+    expect(await until('never')).not.toContain('never')
   })
 
   it.each([[''], ['\u00c3\u00a4']])('the Idempotency-Key %j is refused, not ignored', async (key) => {
