@@ -3,6 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { MAX_ROOM_NAME_BYTES } from '../../lib/protocol.ts'
 import { MAX_CHANGES } from '../../server/api/batch.ts'
 import { LIFETIME_MS, MAX_KEPT, MAX_KEPT_BYTES } from '../../server/api/idempotency.ts'
+import { MAX_OPERATIONS } from '../../server/api/jsonPatch.ts'
+import { MAX_PATCH_DEPTH } from '../../server/api/patchValue.ts'
+import { MAX_VALUES } from '../../server/api/patchWork.ts'
+import { LIMIT, MAX_LIMIT } from '../../server/api/rooms/list.ts'
 import { MAX_EVENTS } from '../../server/api/rooms/newEvents.ts'
 import { EVENT_ID_LIFETIME_MS } from '../../server/api/rooms/routes.ts'
 import { parseOptions } from '../../server/options.ts'
@@ -47,6 +51,12 @@ const SENTENCES: Readonly<Record<string, readonly string[]>> = {
     `within ${EVENT_ID_LIFETIME_MS / MINUTE} minutes an event with this id`,
     `A request takes up to ${MAX_EVENTS} events`,
   ],
+  'of patches': [
+    `at most ${MAX_VALUES.toLocaleString('en')} values`,
+    `nested up to ${MAX_PATCH_DEPTH} levels`,
+    `up to ${MAX_OPERATIONS.toLocaleString('en')} operations`,
+  ],
+  'of pages of rooms': [`A page has ${LIMIT} rooms, or as many as \`?limit=\` says, up to ${MAX_LIMIT}.`],
   'of batches': [`A batch takes up to ${MAX_CHANGES} changes`],
   'of Idempotency-Key': [
     `kept for ${LIFETIME_MS / MINUTE} minutes`,

@@ -8,8 +8,9 @@ import { queryOf, wholeNumberOf } from '../query.ts'
 import { lowest } from './lowest.ts'
 import type { RoomDoor, RoomDoorParts } from './resource.ts'
 
-const LIMIT = 100
-const MAX_LIMIT = 1000
+/** Rooms of a page. */
+export const LIMIT = 100
+export const MAX_LIMIT = 1000
 
 function* namesInUse({ rooms, channels }: RoomDoorParts, isInRange: (name: string) => boolean): Generator<string> {
   for (const { name } of rooms.inUse()) if (isInRange(name)) yield name
