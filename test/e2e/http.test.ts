@@ -219,7 +219,7 @@ describe('an HTTP request', () => {
       const { status, body } = await rawGet(path)
       expect([path, status, (JSON.parse(body) as { code: string }).code]).toEqual([path, 400, 'INVALID_ROOM'])
     }
-    expect((await rawGet('/rooms/b/document?x=1')).status).toBe(200)
+    expect((await rawGet('/rooms/b/document?')).status).toBe(200)
   })
 
   it('with too large a body is answered 413, with or without a length', async () => {
