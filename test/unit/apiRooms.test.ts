@@ -360,7 +360,7 @@ describe('DELETE of a room', () => {
     const filled = await start({ storage: { ...storage, close: async () => undefined } })
     const tag = (await filled.patch('a', { title: 'old' })).headers.get('etag') as string
     await filled.server.close()
-    const { server, send, get } = await start({ storage })
+    const { server, send, get } = await start({ storage: { ...storage, close: async () => undefined } })
     hold()
     const edited = server.room('a').edit((doc) => doc.getMap('').set('title', 'new'))
     await until(() => waiting() === 1)
@@ -370,7 +370,12 @@ describe('DELETE of a room', () => {
     expect((await removed).status).toBe(412)
     expect(await get('/rooms/a/document')).toEqual({ title: 'new' })
     const now = (await send('GET', '/rooms/a/document')).headers.get('etag') as string
-    expect((await send('DELETE', '/rooms/a', { headers: { 'if-match': now } })).status).toBe(204)
+    await server.close()
+    const again = await start({ storage: { ...storage, close: async () => undefined } })
+    expect((await again.send('DELETE', '/rooms/a', { headers: { 'if-match': tag } })).status).toBe(412)
+    await again.server.close()
+    const last = await start({ storage })
+    expect((await last.send('DELETE', '/rooms/a', { headers: { 'if-match': now } })).status).toBe(204)
   })
 
   it('while the room is being loaded ends those who wait for it', async () => {

@@ -474,6 +474,14 @@ describe('JSON patch on a document', () => {
     isRefused('map', 'x', texts)
     expect(refusal(emptied, [{ op: 'copy', from: '/other/list', path: '/map' }]).code).toBe('INVALID_PATCH')
     expect(refusal(emptied, [{ op: 'copy', from: '/other', path: '/list' }]).code).toBe('INVALID_PATCH')
+    // A patch that empties a list or a text knows which of them it was.
+    const retyped = (doc: Y.Doc, name: string, value: unknown): string =>
+      refusal(doc, [
+        { op: 'remove', path: `/${name}` },
+        { op: 'add', path: `/${name}`, value },
+      ]).code
+    expect(retyped(notes(), 'list', 'x')).toBe('INVALID_PATCH')
+    expect(retyped(notes(), 'body', [1])).toBe('INVALID_PATCH')
     patch(emptied, [
       { op: 'add', path: '/list', value: [2] },
       { op: 'add', path: '/map', value: { b: 2 } },
