@@ -83,16 +83,20 @@ const ATTEMPT_LIMIT = 20_000
 /** What a browser reports of a connection that broke. */
 const CLOSE_ABNORMAL = 1006
 const CLOSE_SERVICE_RESTART = 1012
+const CLOSE_FORBIDDEN = 4403
 const CLOSE_ROOM_GONE = 4404
 
 const isPermanent = (close: number): boolean => close >= 4400 && close < 4500
 
 /** What a close code says; `undefined` where it says no more than that the connection is gone. */
 const errorOfClose = (close: number, reason: string): TuttiError | undefined => {
+  // A refusal by a code without a close code of its own says the code first: `INVALID_VALUE: No titles today.`
+  const [, said, message = reason] = (close === CLOSE_FORBIDDEN && /^([A-Z_]+): (.*)/s.exec(reason)) || []
   const known = close === CLOSE_SERVICE_RESTART ? 'GOING_AWAY' : (ERROR_OF_CLOSE as Record<number, ErrorCode>)[close]
-  const code = known ?? (isPermanent(close) ? 'PROTOCOL' : undefined)
+  // The server has checked that it is one.
+  const code = (said as ErrorCode | undefined) ?? known ?? (isPermanent(close) ? 'PROTOCOL' : undefined)
   return (
-    code && new TuttiError(code, `the server closed the connection: ${reason || close}`, { hint: hintOf(code, close) })
+    code && new TuttiError(code, `the server closed the connection: ${message || close}`, { hint: hintOf(code, close) })
   )
 }
 

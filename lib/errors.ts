@@ -78,8 +78,11 @@ export const ERRORS = {
   STORAGE_FAILED: { close: 1013, status: 503, retryable: true },
 } as const satisfies Record<string, WireMeaning>
 
-/** What a code means on the wire. */
-export const meaningOf = (code: ErrorCode): WireMeaning => ERRORS[code]
+/** Whether something is a code of the list: what an application throws need not have been checked by a compiler. */
+export const isErrorCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(ERRORS, code)
+
+/** What a code means on the wire; one that is not in the list, the same as `INTERNAL`. */
+export const meaningOf = (code: ErrorCode): WireMeaning => (isErrorCode(code) ? ERRORS[code] : ERRORS.INTERNAL)
 
 // A browser gets these two extracts of the list, not the list; their types hold them to it.
 type Retryable = { [C in ErrorCode]: (typeof ERRORS)[C] extends { retryable: true } ? C : never }[ErrorCode]

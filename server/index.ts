@@ -7,7 +7,7 @@ import { createStaticFiles, type StaticFiles } from './api/staticFiles.ts'
 import { APP_LIMITS, type Apps, createApps } from './apps.ts'
 import type { Journal, Logger, Person, Storage } from './contracts.ts'
 import type { Hooks } from './hooks.ts'
-import { createLog } from './log.ts'
+import { createLog, guardLog } from './log.ts'
 import { createNet } from './net/listen.ts'
 import { MEMORY, type Options, parseOptions, type ServerOptions } from './options.ts'
 import { createPusherDoor } from './pusher/door.ts'
@@ -126,7 +126,8 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
   const options = parseOptions(listed)
   if (hooks !== undefined) checkHooks(hooks)
   checkEndpoints(sockets, options.maxMessageBytes)
-  const logger = givenLogger ?? createLog({ level: options.logLevel })
+  const ownLog = (): Logger => createLog({ level: options.logLevel })
+  const logger = givenLogger ? guardLog(givenLogger, ownLog) : ownLog()
   const files = await staticFilesOf(options, demoFiles)
   const openApi = await readOpenApi()
   const apps = createApps(options.apps)

@@ -4,7 +4,7 @@ import { OPT_IN_PARAM, OPT_IN_VALUE } from '../../lib/protocol.ts'
 import type { Admission, Caller, Connection, Door, Handshake, Logger, Socket } from '../contracts.ts'
 import { hasBroken } from '../protocol/closeCode.ts'
 import { callerOf } from './caller.ts'
-import { closeCodeOf, enter, refusalOf } from './entrance.ts'
+import { closeCodeOf, closeReasonOf, enter, refusalOf } from './entrance.ts'
 import type { HookedConnections } from './hookedConnections.ts'
 import type { Refusals } from './refusals.ts'
 import type { Room } from './room.ts'
@@ -63,7 +63,7 @@ export const createRoomDoor = (parts: RoomDoorParts): Door => {
   const { maxMessageBytes } = parts.limits
 
   const refuse = (socket: Socket, error: TuttiError): void => {
-    refusals.delay(socket.address, () => socket.close(closeCodeOf(error), error.message))
+    refusals.delay(socket.address, () => socket.close(closeCodeOf(error), closeReasonOf(error)))
   }
 
   const join = (socket: Socket, handshake: Handshake, name: string, caller?: Caller): Connection => {

@@ -18,9 +18,28 @@ export interface EntranceParts {
   refuse(error: unknown): void
 }
 
-/** The close code that an error is told with. */
-export const closeCodeOf = (error: unknown): number =>
-  (error instanceof TuttiError ? meaningOf(error.code).close : undefined) ?? ERRORS.INTERNAL.close
+/**
+ * The close code that an error is told with. One without a close code of its own, which only a hook throws at a
+ * connection, ends it for good: its client is not to come back and be refused again for ever.
+ */
+export const closeCodeOf = (error: unknown): number => {
+  if (!(error instanceof TuttiError)) return ERRORS.INTERNAL.close
+  const { close, retryable } = meaningOf(error.code)
+  return close ?? (retryable ? ERRORS.TRY_LATER.close : ERRORS.FORBIDDEN.close)
+}
+
+const SAYS_CODE = /^[A-Z_]+: /
+
+/**
+ * The reason that goes with it: the message, behind the code where the close code is not the code's own, as in
+ * `INVALID_VALUE: No titles today.` Cut off by the network after 123 bytes.
+ */
+export const closeReasonOf = (error: TuttiError): string => {
+  const { code, message } = error
+  if (closeCodeOf(error) !== ERRORS.FORBIDDEN.close) return message
+  // Tutti's client takes what stands so at the beginning for the code.
+  return code !== 'FORBIDDEN' || SAYS_CODE.test(message) ? `${code}: ${message}` : message
+}
 
 /** What a client is told of an error: of one that is no refusal, only that the server failed; the log has it. */
 export const refusalOf = (error: unknown, log: Logger, fields: object = {}): TuttiError => {

@@ -1,8 +1,11 @@
 /** Calls the application's hooks: with a time limit, so that what one throws harms nothing but what it was about. */
-import { TuttiError } from '../../lib/errors.ts'
+import { isErrorCode, TuttiError } from '../../lib/errors.ts'
 import type { Logger } from '../contracts.ts'
 import { HOOKS, type HookName, type Hooks } from '../hooks.ts'
 import { nearNames } from '../nearNames.ts'
+
+/** Mistakes that are reported: a hook might make up its codes. */
+const MAX_MISTAKES = 100
 
 export interface HookCallsParts {
   readonly hooks: Hooks
@@ -59,6 +62,12 @@ const refusedBy = (name: HookName, cause?: unknown): TuttiError =>
     cause,
   })
 
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+/** Whether an error can be told as it is. A hook in JavaScript may have made it of anything. */
+const isTellable = ({ code, message, hint }: TuttiError): boolean =>
+  isErrorCode(code) && typeof message === 'string' && typeof hint === 'string'
+
 const accepted = <R>(name: HookName, answer: R): Exclude<R, false> => {
   if (answer === false) throw refusedBy(name)
   return answer as Exclude<R, false>
@@ -69,6 +78,8 @@ export class HookCalls {
   readonly #timeoutSeconds: number
   readonly #log: Logger
   readonly #running = new Set<Promise<unknown>>()
+  /** What was reported of hooks that throw errors with codes of their own. */
+  readonly #mistakes = new Set<string>()
 
   constructor({ hooks, timeoutSeconds, log }: HookCallsParts) {
     this.hooks = hooks
@@ -82,12 +93,14 @@ export class HookCalls {
    */
   ask<R>(name: HookName, call: () => R | PromiseLike<R>): Exclude<R, false> | Promise<Exclude<R, false>> {
     let answer: R | PromiseLike<R>
+    let isLater: boolean
     try {
       answer = call()
+      isLater = isThenable(answer)
     } catch (error) {
       throw this.#refusal(name, error)
     }
-    if (!isThenable(answer)) return accepted(name, answer as R)
+    if (!isLater) return accepted(name, answer as R)
     const refusal = (error: unknown): TuttiError => this.#refusal(name, error)
     return this.#inTime(name, answer as PromiseLike<R>, refusal).then((value) => accepted(name, value))
   }
@@ -135,7 +148,8 @@ export class HookCalls {
           }),
         )
       }, seconds * 1000)
-      answer.then(
+      // Not `answer.then`: one that is no Promise of the language may throw.
+      Promise.resolve(answer).then(
         (value) => {
           clearTimeout(timer)
           resolve(value)
@@ -152,8 +166,23 @@ export class HookCalls {
 
   /** What an action is refused with by an error. Only an error that is meant for the other side tells it more than that. */
   #refusal(name: HookName, error: unknown): TuttiError {
-    if (error instanceof TuttiError) return error
-    this.#log.warn({ hook: name, err: error }, 'hook failed')
-    return refusedBy(name, error)
+    if (!(error instanceof TuttiError)) {
+      this.#log.warn({ hook: name, err: error }, 'hook failed')
+      return refusedBy(name, error)
+    }
+    if (isTellable(error)) return error
+    this.#reportMistake(name, error)
+    return new TuttiError('FORBIDDEN', textOf(error.message) || refusedBy(name).message, {
+      hint: textOf(error.hint),
+      cause: error,
+    })
+  }
+
+  /** Once for each code: it is a mistake in the hook, not of those whom it refuses. */
+  #reportMistake(name: HookName, error: TuttiError): void {
+    const mistake = `${name}: ${textOf(error.code)}`
+    if (this.#mistakes.has(mistake) || this.#mistakes.size >= MAX_MISTAKES) return
+    this.#mistakes.add(mistake)
+    this.#log.warn({ hook: name, code: error.code, err: error }, 'hook threw an error with a code that there is not')
   }
 }

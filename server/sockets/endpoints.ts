@@ -3,7 +3,7 @@ import { ERRORS, TuttiError } from '../../lib/errors.ts'
 import type { Connection, Door, Handshake, Logger, Publisher, Socket } from '../contracts.ts'
 import { percentDecoded } from '../protocol/percentDecoded.ts'
 import { callerOf } from '../room/caller.ts'
-import { closeCodeOf, enter, refusalOf } from '../room/entrance.ts'
+import { closeCodeOf, closeReasonOf, enter, refusalOf } from '../room/entrance.ts'
 import type { HookedConnections } from '../room/hookedConnections.ts'
 import type { Refusals } from '../room/refusals.ts'
 import type { SocketEndpoint, SocketEndpoints } from './endpoint.ts'
@@ -106,7 +106,7 @@ export const createEndpoints = (parts: EndpointsParts): DoorOfPath => {
     const connectionParts = { path, endpoint, maxMessageBytes, publisher, log }
 
     const refuse = (socket: Socket, error: TuttiError): void => {
-      refusals.delay(socket.address, () => socket.close(closeCodeOf(error), error.message))
+      refusals.delay(socket.address, () => socket.close(closeCodeOf(error), closeReasonOf(error)))
     }
 
     const open = (socket: Socket, handshake: Handshake): Connection => {

@@ -99,9 +99,14 @@ export const openWebhooks = async (parts: WebhooksParts): Promise<Webhooks> => {
     log.error({ ...fields, count }, 'the journal of the webhooks failed; events would not survive a restart'),
   )
 
+  // The journal may be the application's: what it throws at once is heard like what it rejects with.
+  const append = async (entries: readonly JournalEntry[]): Promise<void> => journal.append(entries)
+  const remove = async (ids: readonly number[]): Promise<void> => journal.remove(ids)
+  const close = async (): Promise<void> => journal.close()
+
   const done = (ids: readonly number[]): void => {
     // What stays in the journal by such a failure is delivered again after a restart.
-    journal.remove(ids).catch((err: unknown) => unstored.note(1, { err }))
+    remove(ids).catch((err: unknown) => unstored.note(1, { err }))
   }
 
   const createLine = (app: App, webhook: Webhook): Line => {
@@ -207,7 +212,7 @@ export const openWebhooks = async (parts: WebhooksParts): Promise<Webhooks> => {
     const take = () => {
       for (const [{ courier }, parcel] of parcels) courier.take(parcel)
     }
-    journal.append(entries).then(take, (err: unknown) => {
+    append(entries).then(take, (err: unknown) => {
       unstored.note(entries.length, { err })
       take()
     })
@@ -229,7 +234,7 @@ export const openWebhooks = async (parts: WebhooksParts): Promise<Webhooks> => {
     })
     await stopped
     callOff()
-    await journal.close().catch((err: unknown) => unstored.note(1, { err }))
+    await close().catch((err: unknown) => unstored.note(1, { err }))
     for (const { logs } of lines) for (const sparse of logs) sparse.flush()
     unstored.flush()
     const waiting = lines.reduce((sum, { courier }) => sum + courier.counts.waiting, 0)
