@@ -298,8 +298,8 @@ export interface EditOptions {
   /** What the back end calls itself; shown to clients that listen for it. */
   readonly origin?: string | undefined
   /**
-   * Called with the revision that is about to be changed, in the turn in which it is; more than once if a hook is asked
-   * meanwhile. Throws what refuses the change.
+   * Called with the revision that is about to be changed, in the turn in which it is; more than once where a change is
+   * worked out again. Throws what refuses the change.
    */
   readonly expect?: ((revision: string) => void) | undefined
 }
@@ -336,6 +336,10 @@ export interface Documents {
   /**
    * Calls `fn` with the room's current document inside one Yjs transaction. Resolves after what it found or changed is
    * durable. If `fn` throws, or a hook refuses the change, nothing is kept and the promise rejects with that error.
+   *
+   * `fn` is called again, on the document as it is by then, if a hook was being asked while others changed it; so it
+   * must not change anything but the document.
+   * @throws TuttiError `TRY_LATER` if that happened too often, or too many changes wait for the hook
    */
   edit<R>(room: string, fn: (doc: Y.Doc) => R, options?: EditOptions): Promise<Edited & { readonly result: R }>
   /**

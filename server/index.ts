@@ -205,7 +205,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
 
   const release = async (): Promise<void> => {
     // Changes about which a hook is being asked are taken in yet, or refused.
-    await calls?.settle()
+    await calls?.stop()
     // Hears no more before the connections are closed: clients of a server that restarts come back, and have not left.
     const webhooksClosed = (webhooks ?? journal)?.close()
     // No more do those who are still connected, for the same reason.

@@ -1,4 +1,5 @@
 /** Who hears of document changes: the application's hooks, and whoever in the process listens to a room. */
+import { TuttiError } from '../../lib/errors.ts'
 import type { Change, ChangeWatch } from '../contracts.ts'
 import type { HookCalls } from './hookCalls.ts'
 
@@ -32,11 +33,17 @@ export const createChangeListeners = (calls: HookCalls | undefined): ChangeListe
     calls.track(next)
   }
 
+  const before = (room: string, change: Change): Promise<void> | undefined => {
+    if (!calls || !beforeChange) return undefined
+    // Those that wait would each be asked about in turn.
+    if (calls.isStopping && change.from === 'server') {
+      throw new TuttiError('GOING_AWAY', 'The server is stopping.', { hint: 'Try again in a moment.' })
+    }
+    return calls.permit('beforeChange', () => beforeChange({ room, ...change }))
+  }
+
   return {
-    before:
-      calls && beforeChange
-        ? (room, change) => calls.permit('beforeChange', () => beforeChange({ room, ...change }))
-        : undefined,
+    before: beforeChange && before,
     isHeard: (room) => afterChange !== undefined || byRoom.has(room),
     relayed: (room, changes) => {
       for (const listener of byRoom.get(room) ?? []) listener(changes)

@@ -78,6 +78,7 @@ export class HookCalls {
   readonly #timeoutSeconds: number
   readonly #log: Logger
   readonly #running = new Set<Promise<unknown>>()
+  #isStopping = false
   /** What was reported of hooks that throw errors with codes of their own. */
   readonly #mistakes = new Set<string>()
 
@@ -130,6 +131,16 @@ export class HookCalls {
   track(promise: Promise<unknown>): void {
     this.#running.add(promise)
     settled(promise).then(() => this.#running.delete(promise))
+  }
+
+  /** The server is stopping: what back ends want is not asked about any more. */
+  get isStopping(): boolean {
+    return this.#isStopping
+  }
+
+  stop(): Promise<void> {
+    this.#isStopping = true
+    return this.settle()
   }
 
   /** Resolves when nothing is under way any more, also what follows from it. */

@@ -19,6 +19,11 @@ export interface HotDocuments {
    */
   use<R>(log: RoomLog, read: ReadSegment, fn: (doc: Y.Doc) => R): Promise<R>
   drop(log: RoomLog): void
+  /**
+   * Takes the document out, from within `use`, since it holds something that the log does not have yet. Returns the
+   * function that puts it back, to be called in the turn in which the log has got that, and nothing else since.
+   */
+  setAside(log: RoomLog): () => void
   clear(): void
 }
 
@@ -96,5 +101,17 @@ export const createHotDocuments = (maxBytes: number): HotDocuments => {
     }
   }
 
-  return { use, drop: (log) => hots.delete(log), clear: () => hots.clear() }
+  const setAside = (log: RoomLog): (() => void) => {
+    const hot = hots.get(log)
+    hots.delete(log)
+    return () => {
+      if (!hot) return
+      hot.position = log.position
+      hot.bytes = log.bytes
+      hots.set(log, hot)
+      shrink()
+    }
+  }
+
+  return { use, setAside, drop: (log) => hots.delete(log), clear: () => hots.clear() }
 }

@@ -406,9 +406,12 @@ export class Room {
       log,
       intake,
       withDocument,
-      dropDocument: () => hot.drop(log),
-      ask: (update, source) => this.#ask(update, source),
-      relay: (origin) => this.#relay(log, origin),
+      setDocumentAside: () => hot.setAside(log),
+      ask: changes.before && ((update, source) => this.#ask(update, source)),
+      relay: (origin) => {
+        // Its topic may be another room's of the same name by now.
+        if (!this.#isClosed) this.#relay(log, origin)
+      },
       durable: (seq) => this.#durable(seq),
     })
     this.#state = { phase: 'open', log, intake, outflow, edits, withDocument }
@@ -427,6 +430,7 @@ export class Room {
 
   /** Asks whether an update may be taken in: when the promise resolves, or at once. Throws or rejects if not. */
   #ask(update: Uint8Array, source: ChangeSource): Promise<void> | undefined {
+    if (this.#state.phase === 'closed') throw this.#state.error
     const answer = this.#parts.changes.before?.(this.name, { update, ...source })
     if (!answer) return undefined
     return this.#held(async () => {

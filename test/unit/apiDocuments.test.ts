@@ -331,7 +331,7 @@ describe('If-Match', () => {
     const gate = createGate()
     const asked = createGate()
     let isFirst = true
-    const { server, request } = await start({
+    const { url, server, request } = await start({
       hooks: {
         beforeChange: async ({ caller }) => {
           if (!caller || !isFirst) return
@@ -346,7 +346,10 @@ describe('If-Match', () => {
     const headers = { 'if-match': tag }
     const slow = request('a/document', { method: 'PATCH', type: MERGE, headers, body: { n: 2 } })
     await asked.promise
-    await server.room('a').edit((doc) => doc.getMap('').set('n', 3))
+    const peer = await WireClient.join(`${url}/a`)
+    await peer.synced()
+    peer.edit((doc) => doc.getMap('').set('n', 3))
+    await peer.roundTrip()
     gate.open()
     expect((await slow).status).toBe(412)
     expect((await request('a/document')).json).toEqual({ n: 3 })

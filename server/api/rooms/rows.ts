@@ -1,4 +1,5 @@
 /** `/rooms/<room>/document/<root>/<id>` and `/rooms/<room>/document/<root>`: rows of a document, one or many. */
+import type * as Y from 'yjs'
 import type { ApiResponse, Edited } from '../../contracts.ts'
 import { checkBodyType, parseJsonBody } from '../jsonBody.ts'
 import { JSON_TYPE } from '../jsonResponse.ts'
@@ -63,28 +64,42 @@ const writeRows: Answer = async ({ documents }, target, request): Promise<ApiRes
   const read = type === JSON_TYPE ? rowsFromJson : rowsFromLines
   const rows: Rows = await read(request.body, { root, idField })
 
-  const rest = rows.entries()
-  let next = rest.next()
+  const all = [...rows]
+  /**
+   * Writes the rows from one on. Called again, it writes the same ones, however long that takes then.
+   * @returns the first that is not written yet, and how many were not so already
+   */
+  const sliceFrom = (start: number) => {
+    let planned: number | undefined
+    return (doc: Y.Doc): { readonly end: number; readonly news: number } => {
+      const isOver = startSlice()
+      let end = start
+      let news = 0
+      while (end < (planned ?? all.length)) {
+        const [id, record] = all[end++]!
+        const isNews = record === null ? deleteRow(doc, table, id) : putRow(doc, table, id, record)
+        if (isNews) news++
+        if (planned === undefined && isOver()) break
+      }
+      planned = end
+      return { end, news }
+    }
+  }
+
+  let position = 0
   let written = 0
   let edited: Edited | undefined
   do {
-    const isFirst = edited === undefined
-    edited = await documents.edit(
+    const { result, ...outcome } = await documents.edit(
       target.room,
-      (doc) => {
-        const isOver = startSlice()
-        while (!next.done) {
-          const [id, record] = next.value
-          const isNews = record === null ? deleteRow(doc, table, id) : putRow(doc, table, id, record)
-          if (isNews) written++
-          next = rest.next()
-          if (isOver()) return
-        }
-      },
-      isFirst ? { ...options, expect } : options,
+      sliceFrom(position),
+      edited === undefined ? { ...options, expect } : options,
     )
+    edited = outcome
+    position = result.end
+    written += result.news
     await nextTurn()
-  } while (!next.done)
+  } while (position < all.length)
   return editedResponse({ ...edited, changed: written > 0 }, { rows: rows.size, written })
 }
 
