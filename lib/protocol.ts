@@ -176,7 +176,8 @@ export const MAX_EVENT_NAME_LENGTH = 200
  * names by which Pusher's protocol speaks of itself.
  * @param maxLength an app may have a limit of its own
  */
-export const eventNameProblem = (name: string, maxLength = MAX_EVENT_NAME_LENGTH): string | undefined => {
+export const eventNameProblem = (name: unknown, maxLength = MAX_EVENT_NAME_LENGTH): string | undefined => {
+  if (typeof name !== 'string') return 'it is no string'
   if (name === '') return 'it is empty'
   if (name.length > maxLength) return `it is longer than ${maxLength} characters`
   if (!isWellFormed(name)) return 'it holds half a surrogate pair'

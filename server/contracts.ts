@@ -253,10 +253,12 @@ export interface NewEvent {
   readonly userId?: string | undefined
   /** `peer`: it came from a client's connection. `server`: from a back end. */
   readonly from: 'peer' | 'server'
+  /** Who published it, where it came over the network and a hook may ask. */
+  readonly caller?: Caller | undefined
 }
 
 /** An event with its place in the room. */
-export interface RoomEvent extends NewEvent {
+export interface RoomEvent extends Omit<NewEvent, 'caller'> {
   /** 1 for the first event of the epoch, then one more each. */
   readonly offset: number
   /** When it was published, in ms of `Date.now()`. */

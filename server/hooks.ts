@@ -55,7 +55,7 @@ export interface BeforeEventHook {
   readonly userId: string | undefined
   /** The `id` of the connection that does not get it: of the client that sent it, or the one that a back end named. */
   readonly except: string | undefined
-  /** Whose connection `except` is, if it is open on this server. */
+  /** Who published it: the connection or the HTTP request that it came by; `undefined`: in process. */
   readonly caller: Caller | undefined
 }
 

@@ -12,6 +12,7 @@ import { createNet } from './net/listen.ts'
 import { MEMORY, type Options, parseOptions, type ServerOptions } from './options.ts'
 import { createPusherDoor } from './pusher/door.ts'
 import { createAdmission } from './room/admission.ts'
+import { callerOf } from './room/caller.ts'
 import { createChangeListeners } from './room/changeListeners.ts'
 import { createChannels } from './room/channels.ts'
 import { createCompactor } from './room/compaction.ts'
@@ -167,7 +168,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
   const channels = createChannels({
     publisher,
     limits: options,
-    ordered: calls && createOrderedTrigger({ calls, callerOf: (id) => hooked?.withId(id) }),
+    ordered: calls && createOrderedTrigger({ calls, limitsOf: (room) => apps.ownerOf(room)?.limits ?? options }),
     present,
   })
   if (webhooks) channels.observe(webhooks.observer)
@@ -198,7 +199,13 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     limits: options,
     log: logger,
     openApi,
-    pusher: { apps, channels, pusher, now: () => Date.now() / 1000 },
+    pusher: {
+      apps,
+      channels,
+      pusher,
+      callerOf: hooks?.beforeEvent && ((request) => callerOf('http', request)),
+      now: () => Date.now() / 1000,
+    },
     ready: () => isReady,
     ...files,
   })

@@ -234,6 +234,7 @@ export class PusherConnection implements Connection, UserConnection, Subscriber 
       except: this.socket.id,
       userId,
       from: 'peer',
+      caller: this.hooks?.caller,
     })
     if (published instanceof Promise) published.catch((error: unknown) => this.#refuse(error))
   }

@@ -1,6 +1,6 @@
 /** What the Pusher door is to the rest of the server. Types only. */
 import type { App, AppNews } from '../apps.ts'
-import type { Door, Position } from '../contracts.ts'
+import type { Caller, Door, Position } from '../contracts.ts'
 
 /** The last event that a back end published in a `cache-` channel. */
 export interface CachedEvent {
@@ -27,7 +27,7 @@ export interface PusherUsers {
   sendToUser(
     app: App,
     userId: string,
-    event: { readonly event: string; readonly body: string },
+    event: { readonly event: string; readonly body: string; readonly caller?: Caller | undefined },
   ): Position | Promise<Position>
 }
 

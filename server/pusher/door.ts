@@ -193,8 +193,8 @@ export const createPusherDoor = (parts: PusherDoorParts): PusherDoor => {
           PUSHER_CLOSE.unauthorised,
           'The application ended the connections of this user.',
         ),
-      sendToUser: (app, userId, { event, body }) =>
-        channels.trigger(userRoomOf(app, userId), { event, body, from: 'server' }),
+      sendToUser: (app, userId, { event, body, caller }) =>
+        channels.trigger(userRoomOf(app, userId), { event, body, from: 'server', caller }),
     },
     cacheOf: (app, channel) => {
       const cached = cache.get(`${app.prefix}${channel}`)

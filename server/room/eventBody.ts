@@ -1,26 +1,72 @@
 /** Data of an event as the application has it, and as it travels: see `NewEvent.body`. */
 import { TuttiError } from '../../lib/errors.ts'
 
+const HINT =
+  'Give what JSON can say: plain objects, arrays, strings, numbers, true, false, null. Or a Uint8Array for bytes.'
+
+/** `Map`, `Promise`, `Uint8Array`, `Function`. */
+const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice('[object '.length, -1)
+
+/** Whether JSON writes a value of JavaScript without what is in it: a Map as `{}`, bytes as an object of numbers. */
+const isLost = (value: object): boolean => {
+  if (ArrayBuffer.isView(value)) return true
+  return tagOf(value) !== 'Object' && Object.keys(value).length === 0
+}
+
+type Path = readonly (string | number)[]
+
+/** Where in the data something is that JSON loses; not within what says itself how it is written. */
+const findLost = (data: unknown): { readonly value: object; readonly path: Path } | undefined => {
+  const waiting: [value: unknown, path: Path][] = [[data, []]]
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    const [value, path] = next
+    if (typeof value !== 'object' || value === null) continue
+    if ('toJSON' in value && typeof value.toJSON === 'function') continue
+    if (Array.isArray(value)) for (const [i, item] of value.entries()) waiting.push([item, [...path, i]])
+    else if (isLost(value)) return { value, path }
+    else for (const [key, item] of Object.entries(value)) waiting.push([item, [...path, key]])
+  }
+  return undefined
+}
+
+const unwritable = (data: unknown, cause: unknown): TuttiError => {
+  const why = cause instanceof Error ? `: ${cause.message.split('\n')[0]}` : ''
+  return new TuttiError(
+    'INVALID_VALUE',
+    `The data of the event, of type ${tagOf(data)}, can't be written as JSON${why}.`,
+    {
+      hint: HINT,
+      cause,
+    },
+  )
+}
+
 /**
- * @param data JSON, or bytes; `undefined` is `null`
+ * @param data JSON, or bytes, which are copied; `undefined` is `null`
  * @throws TuttiError `INVALID_VALUE` for what JSON has no form for
  */
 export const bodyOf = (data: unknown): string | Uint8Array => {
-  if (data instanceof Uint8Array) return data
+  if (data instanceof ArrayBuffer) return new Uint8Array(data.slice(0))
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()
   if (data === undefined) return 'null'
   let body: string | undefined
-  let cause: unknown
   try {
     body = JSON.stringify(data) as string | undefined
-  } catch (error) {
-    cause = error
+  } catch (cause) {
+    throw unwritable(data, cause)
   }
-  if (body !== undefined) return body
-  throw new TuttiError('INVALID_VALUE', `The data of the event, of type ${typeof data}, can not be written as JSON.`, {
-    hint: 'Give JSON, or a Uint8Array for bytes.',
-    cause,
-  })
+  if (body === undefined) throw unwritable(data, undefined)
+  // Only what reads like this can be something lost; most data is not searched.
+  const lost = body.includes('{}') || body.includes('{"0":') ? findLost(data) : undefined
+  if (lost === undefined) return body
+  const { value, path } = lost
+  const place = path.length === 0 ? '' : `, at ${path.join('.')}`
+  const message = `JSON has no form for a value of type ${tagOf(value)} in the data of the event${place}.`
+  throw new TuttiError('INVALID_VALUE', message, { path, hint: HINT })
 }
+
+export const bytesOf = (body: string | Uint8Array): number =>
+  typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
 
 export const dataOf = (body: string | Uint8Array): unknown => {
   if (typeof body !== 'string') return body

@@ -11,10 +11,11 @@ import {
   type Trigger,
   type WireError,
 } from '../../lib/eventProtocol.ts'
-import { eventNameProblem, roomNameProblem } from '../../lib/protocol.ts'
+import { roomNameProblem } from '../../lib/protocol.ts'
 import type { Admission, Caller, Logger, Person, Position, Socket } from '../contracts.ts'
 import type { Audience } from './channel.ts'
 import type { Channels } from './channels.ts'
+import { checkEventName } from './eventName.ts'
 import { EventSubscription } from './eventSubscription.ts'
 import { createJoinRate, type JoinLimits, type JoinRate } from './joinRate.ts'
 import { TokenBucket } from './tokenBucket.ts'
@@ -200,7 +201,9 @@ export class EventSession {
   }
 
   #publish({ room, event, body }: Trigger, userId: string | undefined): Position | Promise<Position> {
-    return this.#shared.channels.trigger(room, { event, body, userId, except: this.#socket.id, from: 'peer' })
+    const from = 'peer'
+    const caller = this.#caller
+    return this.#shared.channels.trigger(room, { event, body, userId, except: this.#socket.id, from, caller })
   }
 
   #checkRoom(room: string): void {
@@ -228,12 +231,7 @@ export class EventSession {
       })
     }
     this.#checkRoom(room)
-    const problem = eventNameProblem(event)
-    if (problem !== undefined) {
-      throw new TuttiError('INVALID_VALUE', `This is no name of an event: ${problem}.`, {
-        hint: 'Use 1–200 characters.',
-      })
-    }
+    checkEventName(event)
     const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
     if (bytes > maxEventBytes) {
       throw new TuttiError('TOO_LARGE', `The event has ${bytes} bytes of data; the limit is ${maxEventBytes}.`, {

@@ -1,13 +1,13 @@
 /** A room as the back end holds it, in process. The one file of the server that knows the store. */
 import type * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
-import { eventNameProblem } from '../../lib/protocol.ts'
 import type { Live, Shape } from '../../lib/store/schema.ts'
 import { editDocument } from '../../lib/store/state.ts'
 import type { Change, Documents, Logger, Person, Position } from '../contracts.ts'
 import type { ChangeListeners } from './changeListeners.ts'
 import type { Channels } from './channels.ts'
-import { bodyOf, dataOf } from './eventBody.ts'
+import { bodyOf, bytesOf, dataOf } from './eventBody.ts'
+import { checkEventName } from './eventName.ts'
 import { isThenable } from './hookCalls.ts'
 import { checkOrigin } from './originName.ts'
 import { checkRoomName } from './roomName.ts'
@@ -101,10 +101,30 @@ export interface RoomHandleParts {
   readonly log: Logger
 }
 
+function checkFunction(method: string, value: unknown, hint: string): asserts value is (...given: never[]) => unknown {
+  if (typeof value === 'function') return
+  throw new TuttiError(
+    'INVALID_VALUE',
+    `${method} was given a value of type ${typeof value} where a function belongs.`,
+    {
+      hint,
+    },
+  )
+}
+
+const optionalText = (option: string, value: unknown): string | undefined => {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'string') return value
+  throw new TuttiError('INVALID_VALUE', `${option} of an event is of type ${typeof value}; expected a string.`, {
+    hint: 'Leave it out if there is none.',
+  })
+}
+
 export const createRoomHandle = (name: string, parts: RoomHandleParts): RoomHandle => {
   const { documents, channels, changes, log } = parts
   const { maxEventBytes } = parts.limits
-  const editWhole = async <R>(change: (doc: Y.Doc) => R, { origin }: RoomEditOptions = {}): Promise<R> => {
+  const editWhole = async <R>(change: (doc: Y.Doc) => R, options: RoomEditOptions | undefined): Promise<R> => {
+    const origin = options?.origin
     if (origin !== undefined) checkOrigin(origin, 'INVALID_VALUE')
     const checkedChange = (doc: Y.Doc): R => {
       const returned = change(doc)
@@ -119,33 +139,33 @@ export const createRoomHandle = (name: string, parts: RoomHandleParts): RoomHand
     return result
   }
 
-  const edit = <Sh extends Shape, R>(
+  const edit = async <Sh extends Shape, R>(
     first: Sh | ((doc: Y.Doc) => R),
     second?: RoomEditOptions | ((state: Live<Sh>) => R),
     third?: RoomEditOptions,
   ): Promise<R> => {
     if (typeof first === 'function') return editWhole(first, second as RoomEditOptions | undefined)
-    if (typeof second !== 'function') {
-      throw new TuttiError('INVALID_VALUE', 'edit was called without a function; expected edit(schema, change).')
-    }
+    checkFunction('edit', second, 'Write edit((doc) => …), or edit(schema, (state) => …).')
     return editWhole((doc) => editDocument(doc, first, second), third)
   }
 
-  const trigger = async (event: string, data?: unknown, { except, userId }: TriggerOptions = {}): Promise<Position> => {
-    const problem = eventNameProblem(event)
-    if (problem !== undefined) {
-      throw new TuttiError('INVALID_VALUE', `This is no name of an event: ${problem}.`, {
-        hint: 'Use 1–200 characters.',
-      })
-    }
+  const read = async <R>(fn: (doc: Y.Doc) => R): Promise<R | undefined> => {
+    checkFunction('read', fn, 'Write read((doc) => …).')
+    return documents.read(name, fn)
+  }
+
+  const trigger = async (event: string, data?: unknown, options?: TriggerOptions): Promise<Position> => {
+    checkEventName(event)
+    const except = optionalText('except', options?.except)
+    const userId = optionalText('userId', options?.userId)
     const body = bodyOf(data)
-    const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
+    const bytes = bytesOf(body)
     if (bytes > maxEventBytes) {
       throw new TuttiError('TOO_LARGE', `The event has ${bytes} bytes of data; the limit is ${maxEventBytes}.`, {
         hint: 'Keep large things in the document, or raise maxEventBytes on the server.',
       })
     }
-    return channels.trigger(name, { event, body, except: except ?? undefined, userId, from: 'server' })
+    return channels.trigger(name, { event, body, except, userId, from: 'server' })
   }
 
   const members = async (): Promise<Person[]> => {
@@ -170,6 +190,7 @@ export const createRoomHandle = (name: string, parts: RoomHandleParts): RoomHand
   }
 
   const on = (news: keyof RoomNews, listener: (value: never) => void): (() => void) => {
+    checkFunction('on', listener, 'Write on(news, (value) => …).')
     switch (news) {
       case 'event': {
         const channel = channels.open(name)
@@ -191,7 +212,7 @@ export const createRoomHandle = (name: string, parts: RoomHandleParts): RoomHand
         })
       default:
         news satisfies never
-        throw new TuttiError('INVALID_VALUE', `There is no news ${JSON.stringify(news)} of a room.`, {
+        throw new TuttiError('INVALID_VALUE', `There is no news ${JSON.stringify(news) ?? 'of this kind'} of a room.`, {
           hint: 'Listen to event, join, leave or change.',
         })
     }
@@ -200,7 +221,7 @@ export const createRoomHandle = (name: string, parts: RoomHandleParts): RoomHand
   return {
     name,
     edit: edit as RoomHandle['edit'],
-    read: (read) => documents.read(name, read),
+    read,
     trigger,
     members,
     on: on as RoomHandle['on'],

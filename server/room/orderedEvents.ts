@@ -6,17 +6,23 @@ import { TuttiError } from '../../lib/errors.ts'
 import { eventNameProblem } from '../../lib/protocol.ts'
 import type { Caller, NewEvent, Position } from '../contracts.ts'
 import type { BeforeEventHook, EventReplacement } from '../hooks.ts'
-import { bodyOf, dataOf } from './eventBody.ts'
+import { bodyOf, bytesOf, dataOf } from './eventBody.ts'
 import { type HookCalls, isThenable } from './hookCalls.ts'
 import { checkRoomName } from './roomName.ts'
 
 /** Events of one room that may wait. */
 export const MAX_WAITING = 1000
 
+/** What an event of a room may be at most; of its name, characters, by default as many as any event's. */
+export interface EventLimits {
+  readonly maxEventBytes: number
+  readonly maxEventNameLength?: number
+}
+
 export interface OrderedEventsParts {
   readonly calls: HookCalls
-  /** The caller whose connection has an id, if it is here. */
-  callerOf(id: string): Caller | undefined
+  /** What the hook has to keep to where it changes an event. */
+  limitsOf(room: string): EventLimits
 }
 
 type Publish = (room: string, event: NewEvent) => Position
@@ -33,12 +39,10 @@ interface Line {
 class EventContext implements BeforeEventHook {
   readonly room: string
   readonly #event: NewEvent
-  readonly #parts: OrderedEventsParts
 
-  constructor(room: string, event: NewEvent, parts: OrderedEventsParts) {
+  constructor(room: string, event: NewEvent) {
     this.room = room
     this.#event = event
-    this.#parts = parts
   }
 
   get event(): string {
@@ -62,24 +66,36 @@ class EventContext implements BeforeEventHook {
   }
 
   get caller(): Caller | undefined {
-    return this.except === undefined ? undefined : this.#parts.callerOf(this.except)
+    return this.#event.caller
   }
 }
 
-/** What is to be published by the hook's answer; `false`: nothing. */
-const replaced = (event: NewEvent, replacement: unknown): NewEvent | false => {
+const bodyFrom = (data: unknown): string | Uint8Array => {
+  try {
+    return bodyOf(data)
+  } catch (cause) {
+    throw new Error('The hook beforeEvent returned no JSON.', { cause })
+  }
+}
+
+/**
+ * What is to be published by the hook's answer; `false`: nothing. What it throws is no TuttiError: it is not the fault
+ * of whoever sent the event.
+ */
+const replaced = (event: NewEvent, replacement: unknown, limits: EventLimits): NewEvent | false => {
   if (replacement === false) return false
   if (typeof replacement !== 'object' || replacement === null) return event
   const { event: name = event.event, data } = replacement as EventReplacement
   // A name that is kept was checked where it came in, perhaps by a limit of its app.
-  const problem = name === event.event ? undefined : eventNameProblem(name)
-  // No TuttiError: it is not the fault of whoever sent the event.
+  const problem = name === event.event ? undefined : eventNameProblem(name, limits.maxEventNameLength)
   if (problem !== undefined) throw new Error(`The hook beforeEvent returned no name of an event: ${problem}.`)
-  try {
-    return { ...event, event: name, body: data === undefined ? event.body : bodyOf(data) }
-  } catch (cause) {
-    throw new Error('The hook beforeEvent returned no JSON.', { cause })
-  }
+  if (data === undefined) return { ...event, event: name }
+  const body = bodyFrom(data)
+  const bytes = bytesOf(body)
+  // The door that the event came by may allow more than the rule.
+  const most = Math.max(limits.maxEventBytes, bytesOf(event.body))
+  if (bytes > most) throw new Error(`The hook beforeEvent returned ${bytes} bytes of data; the limit is ${most}.`)
+  return { ...event, event: name, body }
 }
 
 /** `undefined` without such a hook: then nothing stands between an event and its publication. */
@@ -92,10 +108,9 @@ export const createOrderedTrigger = (parts: OrderedEventsParts): ((publish: Publ
   /** What to publish. */
   const ask = (room: string, event: NewEvent): NewEvent | Promise<NewEvent> =>
     calls.ask('beforeEvent', () => {
-      const answer = beforeEvent(new EventContext(room, event, parts))
-      return isThenable(answer)
-        ? Promise.resolve(answer).then((replacement) => replaced(event, replacement))
-        : replaced(event, answer)
+      const answer = beforeEvent(new EventContext(room, event))
+      const replacedBy = (replacement: unknown): NewEvent | false => replaced(event, replacement, parts.limitsOf(room))
+      return isThenable(answer) ? Promise.resolve(answer).then(replacedBy) : replacedBy(answer)
     })
 
   return (publish) => (room, event) => {

@@ -1,15 +1,21 @@
+import Pusher from 'pusher'
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { encodeSyncUpdate } from '../../lib/protocol.ts'
 import type { Caller } from '../../server/contracts.ts'
-import { type AfterChangeHook, type BeforeEventHook, type Hooks, TuttiError } from '../../server/index.ts'
+import { type AfterChangeHook, type BeforeEventHook, type Hooks, type Server, TuttiError } from '../../server/index.ts'
 import { createMemoryStorage } from '../../server/storage/memory.ts'
 import { until } from '../e2e/until.ts'
 import { WireClient } from '../e2e/wireClient.ts'
 import { join, joinEvents } from './eventRooms.ts'
 import { createGate, type Gate } from './gate.ts'
 import { createMemoryLog } from './memoryLog.ts'
+import { APP, PusherClient } from './pusherClient.ts'
+import { requestTo } from './roomRequest.ts'
 import { startServer } from './testServer.ts'
+
+const sdkOf = ({ address: { port } }: Server): Pusher =>
+  new Pusher({ appId: APP.id, key: APP.key, secret: APP.secret, host: '127.0.0.1', port: String(port) })
 
 const refused = async (promise: Promise<unknown>): Promise<TuttiError> => {
   const error: unknown = await promise.then(
@@ -637,6 +643,52 @@ describe('beforeEvent', () => {
     ])
   })
 
+  test('knows who published it, by whatever door, and not who is left out', async () => {
+    const seen: unknown[] = []
+    const { url, server } = await startServer({
+      apps: [APP],
+      hooks: {
+        connect: ({ caller }) => {
+          caller.state.who = `${caller.door} ${caller.path}`
+        },
+        join: ({ caller }) => {
+          caller.state.who ??= caller.header('x-user')
+        },
+        beforeEvent: ({ event, from, caller, except }) => {
+          seen.push([event, from, caller?.door, caller?.state.who, except])
+        },
+      },
+    })
+    const a = await joinEvents(url, { room: 'chat' })
+    const b = await PusherClient.connect(url)
+    await b.subscribe('private-chat')
+    const except = a.room.sessionId!
+    await a.events.trigger('client')
+    b.send('client-say', 1, 'private-chat')
+    await until('the event of b', () => seen.length === 2)
+    await requestTo(url)('chat/events', {
+      method: 'POST',
+      type: 'application/json',
+      headers: { 'x-user': 'eve' },
+      body: [{ event: 'http' }, { event: 'http', except }],
+    })
+    const sdk = sdkOf(server)
+    await sdk.trigger('chat', 'sdk', 1, { socket_id: except })
+    await sdk.triggerBatch([{ channel: 'chat', name: 'batch', data: 1 }])
+    await sdk.sendToUser('ada', 'user', 1)
+    await server.room('chat').trigger('process', 1, { except })
+    expect(seen).toEqual([
+      ['client', 'peer', 'room', 'room /chat', except],
+      ['client-say', 'peer', 'pusher', `pusher /app/${APP.key}`, b.id],
+      ['http', 'server', 'http', 'eve', undefined],
+      ['http', 'server', 'http', 'eve', except],
+      ['sdk', 'server', 'http', undefined, except],
+      ['batch', 'server', 'http', undefined, undefined],
+      ['user', 'server', 'http', undefined, undefined],
+      ['process', 'server', undefined, undefined, except],
+    ])
+  })
+
   test('that refuses an event refuses that event alone, and its sender hears why', async () => {
     const { url, server } = await startServer({
       hooks: {
@@ -702,6 +754,74 @@ describe('beforeEvent', () => {
       expect(error).toMatchObject({ code: 'FORBIDDEN', message: 'The hook beforeEvent refused this.' })
     }
     expect(logger.entries.filter(({ message }) => message === 'hook failed')).toHaveLength(2)
+  })
+
+  test.each<[string, unknown]>([
+    ['a number', { event: 5 }],
+    ['null', { event: null }],
+    ['a Map', { data: new Map() }],
+    ['bytes within JSON', { data: { bytes: new ArrayBuffer(3) } }],
+    [
+      'what throws',
+      {
+        get event(): string {
+          throw new Error('no name')
+        },
+      },
+    ],
+  ])('that returns %s refuses the event; the log has it', async (_what, replacement) => {
+    for (const later of [false, true]) {
+      const logger = createMemoryLog()
+      const answer = (): unknown => (later ? Promise.resolve(replacement) : replacement)
+      const { server } = await startServer({ logger, hooks: { beforeEvent: answer as Hooks['beforeEvent'] } })
+      expect(await refused(server.room('chat').trigger('say', 1))).toMatchObject({ code: 'FORBIDDEN' })
+      expect(logger.entries.map(({ message }) => message)).toContain('hook failed')
+    }
+  })
+
+  test('must keep to the limit of the room’s app, or else of the server', async () => {
+    const logger = createMemoryLog()
+    const { url, server } = await startServer({
+      logger,
+      maxEventBytes: 2000,
+      apps: [{ ...APP, prefix: 'shop/', limits: { maxEventBytes: 100, maxEventNameLength: 10 } }],
+      hooks: {
+        beforeEvent: ({ event, data }) => {
+          if (event === 'rename') return { event: 'x'.repeat(Number(data)) }
+          return { data: typeof data === 'number' ? 'x'.repeat(data - 2) : data }
+        },
+      },
+    })
+    const outcome = async (room: string, event: string, data: unknown): Promise<string> =>
+      server
+        .room(room)
+        .trigger(event, data)
+        .then(
+          () => 'sent',
+          ({ code }: TuttiError) => code,
+        )
+    expect(await outcome('chat', 'say', 2000)).toBe('sent')
+    expect(await outcome('chat', 'say', 2001)).toBe('FORBIDDEN')
+    expect(await outcome('shop/chat', 'say', 100)).toBe('sent')
+    expect(await outcome('shop/chat', 'say', 101)).toBe('FORBIDDEN')
+    // What a door took already may stay as large.
+    expect(await outcome('shop/chat', 'say', 'x'.repeat(500))).toBe('sent')
+    expect(await outcome('chat', 'rename', 200)).toBe('sent')
+    expect(await outcome('chat', 'rename', 201)).toBe('FORBIDDEN')
+    expect(await outcome('shop/chat', 'rename', 11)).toBe('FORBIDDEN')
+    const mistakes = logger.entries.filter(({ message }) => message === 'hook failed')
+    expect(mistakes.map(({ fields }) => (fields as { err: Error }).err.message)).toEqual([
+      'The hook beforeEvent returned 2001 bytes of data; the limit is 2000.',
+      'The hook beforeEvent returned 101 bytes of data; the limit is 100.',
+      'The hook beforeEvent returned no name of an event: it is longer than 200 characters.',
+      'The hook beforeEvent returned no name of an event: it is longer than 10 characters.',
+    ])
+    const client = await PusherClient.connect(url)
+    await client.subscribe('private-chat')
+    client.send('client-say', 101, 'private-chat')
+    expect((await client.find('pusher:error')).data).toMatchObject({
+      message: expect.stringContaining('The hook beforeEvent refused this.'),
+    })
   })
 
   test('more than a thousand waiting events of a room are refused for now', async () => {

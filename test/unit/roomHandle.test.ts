@@ -7,6 +7,12 @@ import { joinEvents } from './eventRooms.ts'
 import { createMemoryLog } from './memoryLog.ts'
 import { startServer } from './testServer.ts'
 
+const cycle = (): object => {
+  const value: Record<string, unknown> = {}
+  value.self = value
+  return value
+}
+
 /** A stock client that shows itself as a user. */
 const joinAs = async (address: string, id: string): Promise<WireClient> => {
   const client = await WireClient.join(address)
@@ -57,12 +63,109 @@ describe('server.room(name).trigger', () => {
     expect(await server.room('chat').trigger('e')).toMatchObject({ offset: 1 })
   })
 
+  test.each<[string, unknown, unknown, string]>([
+    ['a number as name', 5, 1, 'This is no name of an event: it is of type number, not a string.'],
+    ['a list as name', ['a', 'b'], 1, 'This is no name of an event: it is of type object, not a string.'],
+    ['no name', undefined, undefined, 'This is no name of an event: it is of type undefined, not a string.'],
+    ['a Map', 'e', new Map([[1, 2]]), 'JSON has no form for a value of type Map in the data of the event.'],
+    [
+      'a Set among others',
+      'e',
+      { a: [1, { b: new Set() }] },
+      'JSON has no form for a value of type Set in the data of the event, at a.1.b.',
+    ],
+    [
+      'what was not awaited',
+      'e',
+      Promise.resolve(1),
+      'JSON has no form for a value of type Promise in the data of the event.',
+    ],
+    [
+      'bytes among others',
+      'e',
+      { image: Uint8Array.of(1, 2) },
+      'JSON has no form for a value of type Uint8Array in the data of the event, at image.',
+    ],
+    ['an Error', 'e', new Error('x'), 'JSON has no form for a value of type Error in the data of the event.'],
+    ['a function', 'e', () => 1, "The data of the event, of type Function, can't be written as JSON."],
+    ['a symbol', 'e', Symbol('x'), "The data of the event, of type Symbol, can't be written as JSON."],
+    ['a bigint', 'e', 1n, "The data of the event, of type BigInt, can't be written as JSON: "],
+    ['a cycle', 'e', cycle(), "The data of the event, of type Object, can't be written as JSON: Converting circular"],
+    [
+      'what throws',
+      'e',
+      {
+        toJSON: () => {
+          throw new Error('not now')
+        },
+      },
+      "The data of the event, of type Object, can't be written as JSON: not now.",
+    ],
+  ])('tells what was wrong with %s, and what to do', async (_what, event, data, message) => {
+    const { server } = await startServer()
+    const error: unknown = await server
+      .room('chat')
+      .trigger(event as string, data)
+      .catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(TuttiError)
+    expect(error).toMatchObject({ code: 'INVALID_VALUE', hint: expect.stringMatching(/^(Use|Give) /) })
+    expect((error as TuttiError).message).toContain(message)
+  })
+
+  test('takes bytes of any kind, as they are at that moment, and what JSON says of a class', async () => {
+    const { server } = await startServer()
+    const heard: unknown[] = []
+    const room = server.room('chat')
+    room.on('event', ({ data }) => heard.push(data))
+    class Price {
+      readonly amount = 12
+      readonly currency = 'EUR'
+      readonly rest = {}
+    }
+    const own = Uint8Array.of(1, 2)
+    await room.trigger('e', own)
+    own.fill(9)
+    await room.trigger('e', Uint8Array.of(3, 4).buffer)
+    await room.trigger('e', new Uint16Array([0x0605]))
+    await room.trigger('e', Buffer.from('a'))
+    await room.trigger('e', [new Price(), new Date(0), Object.create(null), {}])
+    expect(heard).toEqual([
+      Uint8Array.of(1, 2),
+      Uint8Array.of(3, 4),
+      Uint8Array.of(5, 6),
+      Uint8Array.of(97),
+      [{ amount: 12, currency: 'EUR', rest: {} }, '1970-01-01T00:00:00.000Z', {}, {}],
+    ])
+  })
+
+  test('refuses options of another type', async () => {
+    const { server } = await startServer()
+    const trigger = (options: object): Promise<unknown> => server.room('chat').trigger('e', 1, options)
+    await expect(trigger({ except: 5 })).rejects.toMatchObject({
+      code: 'INVALID_VALUE',
+      message: expect.stringContaining('except'),
+    })
+    await expect(trigger({ userId: 5 })).rejects.toMatchObject({
+      code: 'INVALID_VALUE',
+      message: expect.stringContaining('userId'),
+    })
+    expect(await trigger({ except: null })).toMatchObject({ offset: 1 })
+  })
+
   test('refuses a name that is no room', async () => {
     const { server } = await startServer()
     await expect(server.room('a//b').trigger('e')).rejects.toMatchObject({ code: 'INVALID_ROOM' })
     await expect(server.room('').members()).rejects.toMatchObject({ code: 'INVALID_ROOM' })
     for (const news of ['event', 'join', 'leave', 'change'] as const) {
       expect(() => server.room('a//b').on(news, () => undefined)).toThrow(TuttiError)
+    }
+    for (const name of [5, undefined, null, {}]) {
+      const room = server.room(name as string)
+      const message = `This is no room name: it is of type ${typeof name}, not a string.`
+      for (const used of [room.trigger('e'), room.edit(() => 1), room.read(() => 1), room.members()]) {
+        await expect(used).rejects.toMatchObject({ code: 'INVALID_ROOM', message })
+      }
+      expect(() => room.on('event', () => undefined)).toThrow(message)
     }
   })
 })
@@ -190,8 +293,27 @@ describe('server.room(name).on', () => {
     expect(await room.read((doc) => doc.getMap('m').get('k'))).toBe(1)
   })
 
-  test('nothing else can be listened to', async () => {
+  test('nothing else can be listened to, and only by a function', async () => {
     const { server } = await startServer()
     expect(() => server.room('a').on('evnt' as 'event', () => undefined)).toThrow(/There is no news "evnt"/)
+    for (const news of ['event', 'join', 'leave', 'change'] as const) {
+      expect(() => server.room('a').on(news, undefined as unknown as () => void)).toThrow(
+        'on was given a value of type undefined where a function belongs.',
+      )
+    }
+  })
+})
+
+describe('edit and read of server.room(name)', () => {
+  test('refuse to work without a function', async () => {
+    const { server } = await startServer()
+    const room = server.room('board')
+    await room.edit((doc) => doc.getMap('m').set('k', 1))
+    const none = undefined as unknown as () => void
+    for (const used of [room.edit(none), room.edit({}, none), room.read(none)]) {
+      await expect(used).rejects.toBeInstanceOf(TuttiError)
+      await expect(used).rejects.toMatchObject({ code: 'INVALID_VALUE', hint: expect.stringContaining('Write ') })
+    }
+    expect(await room.read((doc) => doc.getMap('m').get('k'))).toBe(1)
   })
 })

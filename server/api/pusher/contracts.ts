@@ -1,6 +1,6 @@
 /** What the Pusher HTTP door is made of. Types only. */
 import type { App, Apps } from '../../apps.ts'
-import type { ApiRequest, ApiResponse } from '../../contracts.ts'
+import type { ApiRequest, ApiResponse, Caller } from '../../contracts.ts'
 import type { Parameters } from '../../protocol/pusherRequest.ts'
 import type { PusherDoor } from '../../pusher/contracts.ts'
 import type { Channels } from '../../room/channels.ts'
@@ -9,6 +9,8 @@ export interface PusherApiParts {
   readonly apps: Apps
   readonly channels: Channels
   readonly pusher: Pick<PusherDoor, 'users' | 'cacheOf' | 'subscriptionCount'>
+  /** Who asks, for the hook that is asked about events; `undefined`: there is none. */
+  readonly callerOf?: ((request: ApiRequest) => Caller) | undefined
   /** Seconds since 1970. */
   now(): number
 }

@@ -60,7 +60,7 @@ export const postEvent: Answer = (parts, appRequest) => {
   const fields = bodyOf(appRequest)
   const { channel, channels = channel === undefined ? [] : [channel] } = fields
   if (!Array.isArray(channels)) throw new Failure(400, 'channels is no array; expected the names of channels in one.')
-  const publication = publicationOf(parts, app, fields, channels)
+  const publication = publicationOf(parts, appRequest, fields, channels)
   const answer = (): ApiResponse => {
     const { attributes } = publication
     if (attributes.length === 0) return EMPTY_ANSWER
@@ -81,7 +81,7 @@ export const postBatch: Answer = (parts, appRequest) => {
   // All are checked before any is published.
   const publications = batch.map((fields: unknown) => {
     if (!isFields(fields)) throw new Failure(400, 'An event of the batch is no JSON object.')
-    return publicationOf(parts, app, fields, [fields.channel])
+    return publicationOf(parts, appRequest, fields, [fields.channel])
   })
   const answer = (): ApiResponse => {
     if (publications.every(({ attributes }) => attributes.length === 0)) return EMPTY_ANSWER

@@ -5,7 +5,7 @@ import type { NewEvent } from '../../contracts.ts'
 import { kindOf, USER_CHANNEL_PREFIX } from '../../protocol/pusherName.ts'
 import { type Attribute, checkAttributes, parseAttributes } from './attributes.ts'
 import { channelNameOf } from './channelName.ts'
-import type { PusherApiParts } from './contracts.ts'
+import type { AppRequest, PusherApiParts } from './contracts.ts'
 import { Failure } from './failure.ts'
 
 export interface Publication {
@@ -57,7 +57,7 @@ const checkRoom = ({ channels }: PusherApiParts, app: App, channel: string): voi
 /** @throws Failure 400, 413 */
 export const publicationOf = (
   parts: PusherApiParts,
-  app: App,
+  { app, request }: AppRequest,
   fields: Fields,
   channels: readonly unknown[],
 ): Publication => {
@@ -75,6 +75,7 @@ export const publicationOf = (
     body: dataOf(app, fields.data),
     except: socketIdOf(fields.socket_id),
     from: 'server',
+    caller: parts.callerOf?.(request),
   } as const
   const attributes = parseAttributes(fields.info, EVENT_ATTRIBUTES)
   for (const name of names) {

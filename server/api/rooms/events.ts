@@ -8,14 +8,18 @@ import { negotiateType } from '../negotiation.ts'
 import { answerHistory, historyQuery } from './eventHistory.ts'
 import { answerStream, STREAM_TYPE } from './eventStream.ts'
 import { type AskedEvent, askedEvents } from './newEvents.ts'
-import type { Answer, Methods, RoomDoor } from './resource.ts'
+import type { Answer, Methods, RoomDoor, RoomTarget } from './resource.ts'
 
 /** Tells events apart that were sent under one `id`. */
 const meaningOf = ({ event, body, except = '' }: NewEvent): string =>
   digest([event, except, typeof body === 'string' ? 'text' : 'bytes'], body)
 
-const publish = ({ channels, published }: RoomDoor, room: string, { event, id }: AskedEvent): Promise<Position> => {
-  const trigger = (): Position | Promise<Position> => channels.trigger(room, event)
+const publish = (
+  { channels, published }: RoomDoor,
+  { room, caller }: RoomTarget,
+  { event, id }: AskedEvent,
+): Promise<Position> => {
+  const trigger = (): Position | Promise<Position> => channels.trigger(room, { ...event, caller })
   // No name of a room holds a control character: no id in one room is one in another.
   return id === undefined ? (async () => trigger())() : published.once(`${room}\n${id}`, meaningOf(event), trigger)
 }
@@ -28,10 +32,10 @@ const outcomeOf = (outcome: PromiseSettledResult<Position>): unknown => {
   throw reason
 }
 
-const postEvents: Answer = async (door, { room }, request) => {
+const postEvents: Answer = async (door, target, request) => {
   const { events, isList } = askedEvents(request, door.limits.maxEventBytes)
   // All begin in this turn: that keeps them in order, also where a hook takes its time.
-  const outcomes = events.map((event) => publish(door, room, event))
+  const outcomes = events.map((event) => publish(door, target, event))
   return jsonResponse(isList ? (await Promise.allSettled(outcomes)).map(outcomeOf) : await outcomes[0])
 }
 
