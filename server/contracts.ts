@@ -190,7 +190,10 @@ export interface Caller {
   readonly path: string
   /** Raw query without `?`. */
   readonly query: string
-  /** Header by lower-case name; empty string if missing. Of a WebSocket only those in `HANDSHAKE_HEADERS` of net. */
+  /**
+   * Header by lower-case name; empty string if missing. Of a WebSocket only those in `HANDSHAKE_HEADERS` of net, of a
+   * request to Pusher's HTTP API none: its signature is in the query.
+   */
   header(name: string): string
   /** The application's: what its hooks want to remember as long as the connection, or the request, lasts. */
   readonly state: Record<string, unknown>

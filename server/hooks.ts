@@ -59,7 +59,10 @@ export interface BeforeEventHook {
   readonly caller: Caller | undefined
 }
 
-/** What to publish instead; what is left out stays as it was. */
+/**
+ * What to publish instead; what is left out stays as it was. Data may be as large as the app of the room allows, or else
+ * the server, or as what it replaces.
+ */
 export interface EventReplacement {
   readonly event?: string
   /** JSON, or bytes. */
@@ -89,9 +92,12 @@ type Asked<C, R = never> =
  *     createServer({ hooks: { join: ({ room, caller }) => mayRead(caller.header('cookie'), room) } })
  *
  * The hooks that are *asked* (`connect`, `join`, `beforeChange`, `beforeEvent`) refuse by returning `false` or by
- * throwing: the one action they were asked about does not happen, everything else goes on. A `TuttiError` that they
- * throw reaches the client with its code, message and hint; of any other error the client hears only `FORBIDDEN`, and
- * the log has the cause. One that does not answer within `hookTimeoutSeconds` refuses with `TRY_LATER`.
+ * throwing: the one action they were asked about does not happen, everybody else goes on. A `TuttiError` that they throw
+ * is told with code, message and hint where there is an answer to put them in: over HTTP, for events and channels of
+ * Tutti's client, and as text to Pusher's. Where a connection is closed (`connect`, `join` to its own room,
+ * `beforeChange`) it is the close code and the message; an error without a close code closes with 4403, or 1013 if it is
+ * one that may be retried. Of any other error the client hears only `FORBIDDEN`, and the log has the cause. One that does
+ * not answer within `hookTimeoutSeconds` refuses with `TRY_LATER`.
  *
  * The hooks that are *told* (the others) can refuse nothing: what they throw is logged.
  *
@@ -113,8 +119,12 @@ export interface Hooks {
   readonly leave?: Told<LeaveHook> | undefined
   /**
    * A document is about to be changed: by a client, over HTTP or in process. Refused, a client's connection is closed
-   * with the error, as for any update that can't be taken; a back end gets the error. Later frames of the same
-   * connection wait, others do not.
+   * with the error, as for any update that can't be taken, and the change stays in the client's own copy; a back end gets
+   * the error. Later frames of the same connection wait, others do not.
+   *
+   * Changes of back ends to one room take turns meanwhile. One that a client was faster than is worked out again, and
+   * asked about again if it came out otherwise, 5 times at most. So the hook must not wait for a change by the back end
+   * in the same room: that one comes after.
    */
   readonly beforeChange?: Asked<BeforeChangeHook> | undefined
   /** Changes of a document have been stored: they survive a crash. One call at a time for each room. */

@@ -22,8 +22,15 @@ export interface WebSocketParts {
 /** uWebSockets.js pings by itself so that a dead peer is noticed within this many seconds. */
 const IDLE_TIMEOUT_S = 60
 
-/** The headers of a handshake that are kept until its connection is open. */
-const HANDSHAKE_HEADERS = ['authorization', 'cookie', 'origin', 'user-agent', 'x-forwarded-for', 'x-forwarded-proto']
+/** The headers of a handshake that are kept. */
+export const HANDSHAKE_HEADERS = [
+  'authorization',
+  'cookie',
+  'origin',
+  'user-agent',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+]
 
 const handshakeOf = (res: uWS.HttpResponse, req: uWS.HttpRequest): Handshake => {
   // The request is dead after the upgrade callback.

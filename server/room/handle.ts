@@ -59,11 +59,13 @@ export interface RoomHandle {
    * Changes the room's document: with a schema through the typed, validated state of a store, without one through the
    * Y.Doc itself. `change` must be synchronous and keep nothing of what it was given. Resolves with what it returned,
    * after the change is durable; everyone in the room sees it as any other change. If `change` throws, nothing of it
-   * is kept and the promise rejects with its error.
+   * is kept and the promise rejects with its error. It must change nothing else: where a hook `beforeChange` takes its
+   * time, it is called again if a client has changed the document meanwhile.
    *
    *     await server.room('board/42').edit({ title: s.string() }, (state) => { state.title = 'Sold' })
    *
-   * @throws TuttiError `TOO_LARGE`, `STORAGE_FAILED`; `INVALID_VALUE` for the origin; with a schema also those of the
+   * @throws TuttiError `TOO_LARGE`, `STORAGE_FAILED`; `INVALID_VALUE` for the origin, or without a function; what the
+   * hook `beforeChange` refuses it with, `TRY_LATER` if clients were faster each time; with a schema also those of the
    * store.
    */
   edit<Sh extends Shape, R>(schema: Sh, change: (state: Live<Sh>) => R, options?: RoomEditOptions): Promise<R>
@@ -75,7 +77,8 @@ export interface RoomHandle {
    *
    *     await server.room('board/42').trigger('sold', { price: 12 })
    *
-   * @param data JSON, or a `Uint8Array` that is carried as it is; default `null`
+   * @param data JSON, or bytes (a `Uint8Array`, any other view, an `ArrayBuffer`) that are carried as they are; default
+   * `null`
    * @throws TuttiError `INVALID_VALUE`, `TOO_LARGE`; what the hook `beforeEvent` refuses it with
    */
   trigger(event: string, data?: unknown, options?: TriggerOptions): Promise<Position>
