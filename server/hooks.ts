@@ -95,8 +95,8 @@ type Asked<C, R = never> =
  * throwing: the one action they were asked about does not happen, everybody else goes on. A `TuttiError` that they throw
  * is told with code, message and hint where there is an answer to put them in: over HTTP, for events and channels of
  * Tutti's client, and as text to Pusher's. Where a connection is closed (`connect`, `join` to its own room,
- * `beforeChange`) it is the close code and the message; an error without a close code closes with 4403, or 1013 if it is
- * one that may be retried. Of any other error the client hears only `FORBIDDEN`, and the log has the cause. One that does
+ * `beforeChange`) it is the close code and the message; an error without a close code closes with 4403. An error whose
+ * code has no HTTP status is told as `FORBIDDEN`, or `TRY_LATER` if it may be retried. Of any other error the client hears only `FORBIDDEN`, and the log has the cause. One that does
  * not answer within `hookTimeoutSeconds` refuses with `TRY_LATER`.
  *
  * The hooks that are *told* (the others) can refuse nothing: what they throw is logged.

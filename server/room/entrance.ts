@@ -24,8 +24,7 @@ export interface EntranceParts {
  */
 export const closeCodeOf = (error: unknown): number => {
   if (!(error instanceof TuttiError)) return ERRORS.INTERNAL.close
-  const { close, retryable } = meaningOf(error.code)
-  return close ?? (retryable ? ERRORS.TRY_LATER.close : ERRORS.FORBIDDEN.close)
+  return meaningOf(error.code).close ?? ERRORS.FORBIDDEN.close
 }
 
 const SAYS_CODE = /^[A-Z_]+: /

@@ -1,5 +1,5 @@
 /** Calls the application's hooks: with a time limit, so that what one throws harms nothing but what it was about. */
-import { isErrorCode, TuttiError } from '../../lib/errors.ts'
+import { isErrorCode, meaningOf, TuttiError } from '../../lib/errors.ts'
 import type { Logger } from '../contracts.ts'
 import { HOOKS, type HookName, type Hooks } from '../hooks.ts'
 import { nearNames } from '../nearNames.ts'
@@ -64,9 +64,20 @@ const refusedBy = (name: HookName, cause?: unknown): TuttiError =>
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-/** Whether an error can be told as it is. A hook in JavaScript may have made it of anything. */
+/**
+ * Whether an error can be told as it is: every code that means something to the other side has an HTTP status. A hook in
+ * JavaScript may have made it of anything.
+ */
 const isTellable = ({ code, message, hint }: TuttiError): boolean =>
-  isErrorCode(code) && typeof message === 'string' && typeof hint === 'string'
+  isErrorCode(code) && meaningOf(code).status !== undefined && typeof message === 'string' && typeof hint === 'string'
+
+/** The error that stands for one that can't be told as it is: it says as much, and whether to try again. */
+const tellable = (name: HookName, error: TuttiError): TuttiError =>
+  new TuttiError(
+    isErrorCode(error.code) && meaningOf(error.code).retryable ? 'TRY_LATER' : 'FORBIDDEN',
+    textOf(error.message) || refusedBy(name).message,
+    { hint: textOf(error.hint), cause: error },
+  )
 
 const accepted = <R>(name: HookName, answer: R): Exclude<R, false> => {
   if (answer === false) throw refusedBy(name)
@@ -183,10 +194,7 @@ export class HookCalls {
     }
     if (isTellable(error)) return error
     this.#reportMistake(name, error)
-    return new TuttiError('FORBIDDEN', textOf(error.message) || refusedBy(name).message, {
-      hint: textOf(error.hint),
-      cause: error,
-    })
+    return tellable(name, error)
   }
 
   /** Once for each code: it is a mistake in the hook, not of those whom it refuses. */
@@ -194,6 +202,9 @@ export class HookCalls {
     const mistake = `${name}: ${textOf(error.code)}`
     if (this.#mistakes.has(mistake) || this.#mistakes.size >= MAX_MISTAKES) return
     this.#mistakes.add(mistake)
-    this.#log.warn({ hook: name, code: error.code, err: error }, 'hook threw an error with a code that there is not')
+    this.#log.warn(
+      { hook: name, code: error.code, err: error },
+      'hook threw an error whose code means nothing to the other side',
+    )
   }
 }

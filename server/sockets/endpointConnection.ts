@@ -70,7 +70,9 @@ class EndpointSocket implements OwnSocket {
 
   close(code = 1000, reason = ''): void {
     if (!isCloseCode(code)) {
-      throw new TuttiError('INVALID_VALUE', `${code} is no close code; expected 1000, or one from 3000 to 4999.`)
+      throw new TuttiError('INVALID_VALUE', `${code} is no close code; expected 1000, or one from 3000 to 4999.`, {
+        hint: 'Those from 4000 on are free for what an application wants to say.',
+      })
     }
     this.#socket.close(code, reason)
   }

@@ -1,10 +1,11 @@
 /** Whatever code of the application throws: what it was about fails, and nothing else. */
 import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import type { WireMeaning } from '../../lib/errors.ts'
 import { createStore, s } from '../../lib/index.ts'
 import { connect } from '../../lib/room.ts'
 import type { Journal, Logger } from '../../server/contracts.ts'
-import { type ErrorCode, type Hooks, TuttiError } from '../../server/index.ts'
+import { ERRORS, type ErrorCode, type Hooks, TuttiError } from '../../server/index.ts'
 import { guardLog } from '../../server/log.ts'
 import { createMemoryStorage } from '../../server/storage/memory.ts'
 import { createMemoryJournal } from '../../server/storage/memoryJournal.ts'
@@ -79,7 +80,7 @@ describe('the log', () => {
     expect(lines).toEqual([
       {
         level: 'warn',
-        message: 'hook threw an error with a code that there is not',
+        message: 'hook threw an error whose code means nothing to the other side',
         fields: { hook: 'join', code: 'PAYMENT_REQUIRED', err: expect.any(TuttiError) },
       },
     ])
@@ -147,6 +148,26 @@ test.each([
   const a = await WireClient.join(`${url}/x`)
   await a.untilClosed()
   expect(a.closed?.code).toBe(4403)
+})
+
+test('a code that has no HTTP status is told as FORBIDDEN, or as TRY_LATER if it may be retried', async () => {
+  const { url } = await startServer({
+    hooks: {
+      join: ({ room }) => {
+        throw errorWith(room)
+      },
+    },
+  })
+  const statuses = new Map<string, unknown>()
+  for (const [code, { status }] of Object.entries<WireMeaning>(ERRORS)) {
+    if (status !== undefined) continue
+    const { json } = await requestTo(url)(`${code}/document`)
+    statuses.set(code, (json as { code: string }).code)
+    expect(json).toMatchObject({ message: 'Pay first.', hint: 'At the counter.' })
+  }
+  const later = [...statuses].filter(([, told]) => told === 'TRY_LATER').map(([code]) => code)
+  expect(later).toEqual(['TIMEOUT', 'NOT_CONNECTED'])
+  expect(new Set(statuses.values())).toEqual(new Set(['FORBIDDEN', 'TRY_LATER']))
 })
 
 test('an answer that is no promise of the language refuses, whatever it throws', async () => {
