@@ -107,6 +107,15 @@ const startWebhooks = async (
   return openWebhooks({ apps: telling, journal, log, limits: options })
 }
 
+/** A journal that was given although there are no webhooks. */
+const closeUnused = async (journal: Journal | undefined, log: Logger): Promise<void> => {
+  try {
+    await journal?.close()
+  } catch (err) {
+    log.error({ err }, 'the journal could not be closed')
+  }
+}
+
 /** The demo as `npm run build` made it, beside this file in the package. */
 const staticFilesOf = async (
   { demo }: Options,
@@ -214,7 +223,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     // Changes about which a hook is being asked are taken in yet, or refused.
     await calls?.stop()
     // Hears no more before the connections are closed: clients of a server that restarts come back, and have not left.
-    const webhooksClosed = (webhooks ?? journal)?.close()
+    const webhooksClosed = webhooks ? webhooks.close() : closeUnused(journal, logger)
     // No more do those who are still connected, for the same reason.
     pusher.close()
     channels.hush()

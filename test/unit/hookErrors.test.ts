@@ -235,6 +235,16 @@ test('a journal that throws at once is logged; webhooks go on', async () => {
   await until('the log', () => logger.entries.some(({ message }) => message.startsWith('the journal of the webhooks')))
 })
 
+test('a journal that nothing uses and that can’t be closed keeps no server from stopping', async () => {
+  const logger = createMemoryLog()
+  const close = async (): Promise<never> => {
+    throw new Error('no journal')
+  }
+  const { server } = await startServer({ logger, journal: { ...createMemoryJournal(), close } })
+  await server.close()
+  expect(logger.entries.map(({ message }) => message)).toContain('the journal could not be closed')
+})
+
 describe('an error without a close code of its own', () => {
   const hooks: Hooks = {
     connect: ({ caller }) => {
