@@ -305,12 +305,14 @@ describe('while the hook is asked about a change of a back end', () => {
     let asked = 0
     const { url, server } = await startServer({
       hooks: {
-        beforeChange: () => {
+        beforeChange: ({ origin }) => {
+          if (origin === 'first') return undefined
           asked++
           return gate.promise
         },
       },
     })
+    await server.room('a').edit(addOne, { origin: 'first' })
     const made = [1, 2].map(() =>
       server
         .room('a')
