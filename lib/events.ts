@@ -14,7 +14,7 @@ export interface ChannelEvents {
   join: (person: Person) => void
   /**
    * Someone's last connection is gone, for longer than a reconnect takes if it broke. After a restart of the server those
-   * who are not back yet have as long to come back, without a leave and a join.
+   * who are not back yet have four times as long to come back, without a leave and a join.
    */
   leave: (person: Person) => void
   /** The server does not let this client subscribe. It is asked again after a reconnect. */
@@ -51,7 +51,7 @@ export interface Channel<E extends EventShape = Record<never, never>> {
   /**
    * Who is in the room, each once; the last known while there is no connection. Someone stays in it as long as their
    * `leave` is not told: also while the server waits for whose connection broke, and after a restart of the server,
-   * for as long, whoever is not back yet. Reactive.
+   * for four times as long, whoever is not back yet. Reactive.
    */
   readonly members: readonly Person[]
   /**

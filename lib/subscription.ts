@@ -64,6 +64,12 @@ export interface Subscription {
 /** Time between the last sink and the end of a subscription, in milliseconds: a component may mount again. */
 const GRACE = 250
 
+/**
+ * After a restart of the server, how many times its grace the others have to come back: they waited for it, each by a
+ * back-off of its own, which may have grown well beyond one grace before the server was there again.
+ */
+const RETURN_FACTOR = 4
+
 /** A subscription as its connection sees it. */
 export interface SubscriptionOwner extends Subscription {
   /** Takes a frame of the server about this room. */
@@ -149,7 +155,7 @@ export const createSubscription = (
   }
   /** Takes in the server's list. Those who are still awaited stay; `isAnew`: so do all others who are not in it. */
   const meetAll = (listed: readonly Person[], isAnew: boolean): void => {
-    const grace = isAnew ? leaveGrace() : 0
+    const grace = isAnew ? leaveGrace() * RETURN_FACTOR : 0
     for (const { id } of listed) awaited.delete(id)
     const missing = people.peek().filter(({ id }) => !listed.some((person) => person.id === id))
     if (grace > 0 && missing.length > 0) {

@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { build } from './build.mjs'
+import { endWithNpm } from './endWithNpm.mjs'
 import { ROOT } from './paths.mjs'
+
+endWithNpm()
 
 try {
   await build({ stale: true, sizes: false })

@@ -4,9 +4,12 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { build } from './build.mjs'
+import { endWithNpm } from './endWithNpm.mjs'
 import { ROOT } from './paths.mjs'
 
 const main = join(ROOT, 'dist', 'server', 'main.js')
+
+endWithNpm()
 
 try {
   await build({ stale: true, sizes: false })

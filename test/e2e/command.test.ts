@@ -84,6 +84,16 @@ afterEach(async () => {
 
 afterAll(() => rm(folder, { recursive: true }))
 
+/** @param pid of a process, or negative, of a group of them */
+const isRunning = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
+  }
+}
+
 const patch = (address: string, body: string): Promise<Response> =>
   fetch(`${address}/rooms/a/document`, {
     method: 'PATCH',
@@ -149,6 +159,33 @@ describe('tutti', () => {
     expect(await response.json()).toEqual({ a: 1, b: 2 })
     third.kill('SIGTERM')
     expect(await third.ended).toBe(0)
+  })
+
+  it('started by npm, ends when npm is told to stop', async () => {
+    // Its own process group: to be sure that the signal reaches npm alone, and that nothing is left if this fails.
+    const npm = spawn('npm', ['start', '--', '--port', '0', '--data', 'memory'], { cwd: ROOT, detached: true })
+    try {
+      let stdout = ''
+      npm.stdout.setEncoding('utf8').on('data', (text: string) => {
+        stdout += text
+      })
+      await until('the address', () => /http:\S+\n/.test(stdout))
+      const address = /http:\S+/.exec(stdout)?.[0] ?? ''
+      expect((await fetch(`${address}/health`)).status).toBe(200)
+      npm.kill('SIGTERM')
+      await expect
+        .poll(
+          () =>
+            fetch(`${address}/health`).then(
+              () => 'up',
+              () => 'down',
+            ),
+          { timeout: 5000 },
+        )
+        .toBe('down')
+    } finally {
+      if (npm.pid !== undefined && isRunning(-npm.pid)) process.kill(-npm.pid, 'SIGKILL')
+    }
   })
 
   it('exits 0 when it is told to stop while it starts', async () => {

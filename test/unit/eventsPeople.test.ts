@@ -102,7 +102,7 @@ test('those who name no user are told apart by their client id', async () => {
 })
 
 test('a restart of the server is neither a leave nor a join of those who are back within the grace', async () => {
-  const { url, server } = await startEventServer({ leaveGraceSeconds: 3 })
+  const { url, server } = await startEventServer({ leaveGraceSeconds: 1 })
   const bob = await watch(url, 'chat', 'bob')
   let isAway = false
   /** While she is away, nothing answers. */
@@ -119,7 +119,7 @@ test('a restart of the server is neither a leave nor a join of those who are bac
   isAway = true
   await server.close()
   cleo.store.destroy()
-  const again = await startEventServer({ leaveGraceSeconds: 3, port: server.address.port })
+  const again = await startEventServer({ leaveGraceSeconds: 1, port: server.address.port })
   await until(() => gaps.length === 1)
   // Bob is back, and was sent a list without Ada.
   expect(again.channels.find('chat')?.people.has('ada')).toBe(false)
