@@ -237,7 +237,13 @@ export const openConnection = (options: ConnectionOptions): Connection => {
 
   const closeSocket = (): void => {
     isClosing = true
+    const state = awareness.getLocalState()
+    // Before the provider tells the other tabs: a client in this very page would hand that back at once, and whoever
+    // hears of its own end while it has a state announces itself anew.
+    awareness.setLocalState(null)
     provider.disconnect()
+    // For when it connects again.
+    awareness.setLocalState(state)
     isClosing = false
     ended()
   }

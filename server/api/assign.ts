@@ -121,14 +121,55 @@ const assignList = (list: SharedType, json: readonly Json[], path: Path, isText:
   const remove = values.length - start - end
   const insert = json.slice(start, json.length - end)
   if (remove === insert.length) {
-    insert.forEach((part, i) => {
-      const index = start + i
-      assign(elementSlot(list, index, values[index]), part, [...path, `${index}`], isText)
-    })
+    assignElements(list, start, values, insert, path, isText)
     return
   }
   const built = insert.map((part, i) => newValue(part, [...path, `${start + i}`], { isText, dropsNulls: false }))
   replaceElements(list, start, remove, built)
+}
+
+/** Elements next to each other that others take the place of. */
+interface Stretch {
+  readonly index: number
+  readonly next: unknown[]
+}
+
+/** Of more stretches than this, those that nothing but plain values parts become one: Yjs takes its time for each. */
+const MAX_STRETCHES = 100
+
+/** As many elements for as many: shared types among them stay, and become what they are to be. */
+const assignElements = (
+  list: SharedType,
+  start: number,
+  values: readonly unknown[],
+  json: readonly Json[],
+  path: Path,
+  isText: IsText,
+): void => {
+  const stretches: Stretch[] = []
+  for (const [i, part] of json.entries()) {
+    const index = start + i
+    const set = (value: unknown): void => {
+      const last = stretches.at(-1)
+      if (last && last.index + last.next.length === index) last.next.push(value)
+      else stretches.push({ index, next: [value] })
+    }
+    assign({ current: values[index], set }, part, [...path, `${index}`], isText)
+  }
+  const written = stretches.length > MAX_STRETCHES ? joined(stretches, values) : stretches
+  for (const { index, next } of written) replaceElements(list, index, next.length, next)
+}
+
+const joined = (stretches: readonly Stretch[], values: readonly unknown[]): Stretch[] => {
+  const result: Stretch[] = []
+  for (const { index, next } of stretches) {
+    const last = result.at(-1)
+    const between = last ? values.slice(last.index + last.next.length, index) : []
+    // A shared type can't be put in anew.
+    if (!last || between.some((value) => value instanceof Y.AbstractType)) result.push({ index, next: [...next] })
+    else for (const value of [...between, ...next]) last.next.push(value)
+  }
+  return result
 }
 
 const assignText = (text: SharedType, json: string): void => {

@@ -8,7 +8,7 @@
 import { TuttiError } from '../../lib/errors.ts'
 
 /** Values (entries of objects, elements of arrays) that one patch may write or copy, and operations it may have. */
-export const MAX_VALUES = 30_000
+export const MAX_VALUES = 50_000
 /** Values of the document that it may look at besides: about the same time, measured. */
 const MAX_LOOKS = 500_000
 /** Characters looked at that count as one value looked at. */

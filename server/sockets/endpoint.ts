@@ -49,7 +49,8 @@ export interface SocketEndpoint<Data = unknown> {
   /** A connection was opened, and let in by the hook `connect`, if there is one. */
   open?(socket: OwnSocket<Data>): void
   /**
-   * A message came, in order: text as a string, binary as bytes, which belong to the application.
+   * A message came, in order: text as a string, binary as bytes, which belong to the application. What it returns is
+   * not waited for: the next one may come before an asynchronous function is through.
    */
   message?(socket: OwnSocket<Data>, message: string | Uint8Array): void
   /** What waited has been written, all or in part: there is room for more. */

@@ -85,3 +85,28 @@ it('10,000 rows load while events of another room go on; the same again write no
   const again = await request('a/document/rows', { method: 'PUT', type: JSON_TYPE, body: rows })
   expect([again.json, again.tag]).toEqual([{ changed: false, rows: 10_000, written: 0 }, (await answer).tag])
 })
+
+it('a list of as many elements is written by the stretches that differ, and objects in it stay', async () => {
+  const { server, request } = await start()
+  const put = (list: unknown) => request('a/document/rows/1', { method: 'PUT', type: JSON_TYPE, body: { list } })
+  /** What a change did to the list, as its observers see it. */
+  const deltaOf = async (list: unknown): Promise<unknown[]> => {
+    const before = await server.room('a').read((doc) => Y.encodeStateAsUpdate(doc))
+    const doc = new Y.Doc()
+    Y.applyUpdate(doc, before as Uint8Array)
+    const deltas: unknown[] = []
+    const observed = (doc.getMap('rows').get('1') as Y.Map<Y.Array<unknown>>).get('list') as Y.Array<unknown>
+    observed.observe(({ delta }) => deltas.push(...delta))
+    expect((await put(list)).json).toEqual({ changed: true })
+    Y.applyUpdate(doc, (await server.room('a').read((now) => Y.encodeStateAsUpdate(now))) as Uint8Array)
+    expect(observed.toJSON()).toEqual(list)
+    return deltas
+  }
+  await put([1, { a: 1 }, 2, 3, 4, 5])
+  expect(await deltaOf([1, { a: 2 }, 2, 8, 9, 5])).toEqual([{ retain: 3 }, { insert: [8, 9] }, { delete: 2 }])
+  const numbers = (factor: number) => Array.from({ length: 20_000 }, (_, i) => i * factor)
+  await put(numbers(1))
+  expect(await deltaOf(numbers(2))).toHaveLength(3)
+  // Every other one: many stretches become one.
+  expect(await deltaOf(numbers(2).map((n, i) => (i % 2 === 0 ? n : -n)))).toHaveLength(3)
+})

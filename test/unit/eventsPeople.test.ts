@@ -30,6 +30,25 @@ test('a person joins once, however many tabs, and leaves with the last of them, 
   expect([bob.news, bob.ids()]).toEqual([['join ada', 'leave ada'], ['bob']])
 })
 
+test('one who leaves is told of once, with other clients of the room in the same page', async () => {
+  const { url, push } = await startEventServer()
+  const bob = await watch(url, 'chat', 'bob')
+  // Clients of one page tell each other at once, as tabs do.
+  const [ada, eve] = ['ada', 'eve'].map((user) => join(url, { room: 'chat', user, tabs: true }))
+  await until(() => bob.news.length === 2)
+  ada!.room.disconnect()
+  await until(() => ada!.sockets[0]!.readyState === WebSocket.CLOSED && bob.room.presence.others.length === 1)
+  push('chat', 'last')
+  await until(() => bob.heard.length === 1)
+  expect(bob.news.slice(2)).toEqual(['leave ada'])
+  ada!.room.connect()
+  await until(() => bob.news.length > 3 && bob.room.presence.others.length === 2)
+  expect(bob.news.slice(3)).toEqual(['join ada'])
+  ada!.room.disconnect()
+  await until(() => bob.room.presence.others.length === 1)
+  expect(eve!.room.presence.others.map(({ user }) => user)).toEqual([{ id: 'bob' }])
+})
+
 test('a reconnect within the grace is neither a leave nor a join, for nobody', async () => {
   const { url, push } = await startEventServer({ leaveGraceSeconds: 3600 })
   const bob = await watch(url, 'chat', 'bob')

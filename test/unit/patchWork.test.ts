@@ -52,7 +52,7 @@ describe('a patch', () => {
       ...numbers(count).map((i) => ({ op: 'copy', from: '/a', path: `/a/c${i}` })),
     ]
     expect(patched(new Y.Doc(), copies(10))).toBe('none')
-    expect(patched(new Y.Doc(), copies(14))).toBe('TOO_LARGE')
+    expect(patched(new Y.Doc(), copies(15))).toBe('TOO_LARGE')
   })
 
   it('that copies a long string again and again is refused', () => {
