@@ -20,6 +20,7 @@ const start = (): void => {
   const wire = find('demo-wire', WireElement)
   const push = find('demo-push', PushElement)
   const name = roomFromAddress()
+  refuseTaken(name)
   const open = (side: Side): Desk => openDesk(name, side, (frame) => wire.report(side, frame))
   const desks = [open('a'), open('b')] as const
   for (const desk of desks) find(`#desk-${desk.side}`, DeskElement).desk = desk
@@ -53,6 +54,20 @@ const drawPushes = ([a, b]: readonly [Desk, Desk], push: PushElement, wire: Wire
       if (from === 'server') seen('event', JSON.stringify(data).length)
     })
   }
+}
+
+/** A room of this path is never asked for: the street lamps' own socket stands there (demo/backend/lamps.ts). */
+const TAKEN_ROOM = 'lamps'
+
+const refuseTaken = (room: string): void => {
+  if (room !== TAKEN_ROOM) return
+  throw new TuttiError(
+    'INVALID_ROOM',
+    `"${room}" can't be the name of a room here: the street lamps' own socket has it`,
+    {
+      hint: 'Any other name will do, such as lamps/1.',
+    },
+  )
 }
 
 /** The address may name a room that can't be: said where the desks would be, with the way out. */

@@ -84,11 +84,42 @@ describeBrowser('the demo', () => {
     expect(await page.locator('demo-room .name').textContent()).toContain(room)
   })
 
-  test('says what is wrong with a room name that cannot be', async () => {
-    const page = await openPage('a%2F%2Fb')
+  test('gives a new room to a page of another address, over plain http, where browsers offer less', async () => {
+    const plain = await launchBrowser('--host-resolver-rules=MAP stage.test 127.0.0.1')
+    try {
+      const page = await plain.newPage()
+      await page.goto(`http://stage.test:${server.port}/`)
+      await says(page, 'a', 'saved')
+      expect(await page.evaluate(() => [isSecureContext, 'randomUUID' in crypto])).toEqual([false, false])
+      expect(new URL(page.url()).searchParams.get('room')).toMatch(/^[a-z]+-[a-z]+-[0-9a-f]{8}$/)
+      await page.getByRole('button', { name: 'Copy link' }).click()
+      await page.getByText('Copy the address of this page.').waitFor()
+      await page.locator('demo-push').getByRole('button', { name: 'Copy', exact: true }).click()
+      await page.getByText('select and copy it').waitFor()
+    } finally {
+      await plain.close()
+    }
+  })
+
+  test.each([
+    ['that cannot be', 'a%2F%2Fb', /INVALID_ROOM/],
+    ["that is the lamps' own socket", 'lamps', /INVALID_ROOM: "lamps" can't be .* Any other name will do/],
+  ])('says what is wrong with a room name %s, with the way out', async (_what, room, words) => {
+    const page = await openPage(room)
     const alert = page.getByRole('alert')
     await alert.waitFor()
-    expect(await alert.textContent()).toContain('INVALID_ROOM')
+    expect(await alert.textContent()).toMatch(words)
+    await alert.getByRole('link', { name: 'Open a new room.' }).click()
+    await page.waitForURL(/\?room=[a-z]+-[a-z]+-[0-9a-f]{8}$/)
+  })
+
+  test.each([250, 255])('works in a room with a name of %i bytes, but for the bytes of the lamps', async (length) => {
+    const page = await openDemo('n'.repeat(length))
+    await desk(page, 'a').locator('demo-street-map [data-lamp="4"]').click()
+    await desk(page, 'a').getByRole('switch', { name: 'Light' }).click()
+    await desk(page, 'b').getByLabel('Lamp 4: set to 70 %, confirmed').waitFor()
+    expect(await desk(page, 'b').locator('[data-bytes="device"]').textContent()).toBe('–')
+    expect(await desk(page, 'b').locator('[data-bytes="update"]').textContent()).toMatch(/^\d+ B$/)
   })
 
   test('shows an edit of one desk on the other and in a second window', async () => {
