@@ -172,7 +172,14 @@ export class CodeElement extends LitElement {
       position: absolute;
       inset: 0;
       overflow: auto;
-      background: var(--sunken);
+      scrollbar-width: thin;
+      /* Above and below a shade tells that there is more: what is fixed to the text covers it at either end. */
+      background:
+        linear-gradient(var(--sunken) 40%, transparent) 0 0 / 100% 24px no-repeat local,
+        linear-gradient(transparent, var(--sunken) 60%) 0 100% / 100% 24px no-repeat local,
+        linear-gradient(var(--shadow), transparent) 0 0 / 100% 10px no-repeat,
+        linear-gradient(transparent, var(--shadow)) 0 100% / 100% 10px no-repeat,
+        var(--sunken);
       /* The variables that the highlighter's theme uses. */
       --code-foreground: var(--ink);
       --code-background: transparent;
