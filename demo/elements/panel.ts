@@ -70,6 +70,9 @@ export class PanelElement extends LitElement {
         margin: 2px 0 0 -10px;
         background: var(--rule-strong);
       }
+      ::slotted([slot='actions']) {
+        flex: none;
+      }
       @container (width < 440px) {
         header {
           flex-wrap: wrap;
