@@ -127,6 +127,7 @@ export class PushElement extends DemoElement {
     const change = nextPush(name, this.desk.store.state)
     const event = eventPush(name, this.sent)
     const [documentTab, eventTab, formTab] = TABS
+    const isCode = !TABS.some((tab) => tab === this.tab)
     return html`
       <section aria-label="Your back end">
         <demo-panel
@@ -148,9 +149,7 @@ export class PushElement extends DemoElement {
           <demo-code slot="form" .code=${formCode}></demo-code>
           <demo-code slot="application" .code=${applicationCode}></demo-code>
         </demo-panel>
-        <p class="answer number" role="status" aria-live="polite" ?hidden=${!TABS.some((tab) => tab === this.tab)}>
-          ${this.answer}
-        </p>
+        <p class="answer number" role="status" aria-live="polite" ?hidden=${isCode}>${this.answer}</p>
       </section>
     `
   }

@@ -407,6 +407,15 @@ describeBrowser('the demo', () => {
       const page = await openDemo(newRoom(), { colorScheme })
       const failing = (await contrasts(page)).filter(({ ratio, least }) => ratio < least)
       expect(failing, colorScheme).toEqual([])
+      // Of the soft ink, whose contrast is among those.
+      const [placeholder, soft] = await desk(page, 'a')
+        .locator('demo-chat input')
+        .evaluate((input) => {
+          const { color, opacity } = getComputedStyle(input, '::placeholder')
+          const news = getComputedStyle((input.getRootNode() as ShadowRoot).querySelector('.news')!)
+          return [`${color} ${opacity}`, `${news.color} 1`]
+        })
+      expect(placeholder).toBe(soft)
     }
   })
 
@@ -424,6 +433,53 @@ describeBrowser('the demo', () => {
     await page.locator('#desk-b').scrollIntoViewIfNeeded()
     await desk(page, 'b').getByRole('button', { name: 'Go offline' }).tap()
     await says(page, 'b', 'offline')
+  })
+
+  test.each([1080, 1100, 1130, 1200, 1240, 1300, 1340])('cuts nothing and covers nothing at %i px', async (width) => {
+    const page = await openDemo(newRoom(), { viewport: { width, height: 800 } })
+    const found = await page.evaluate(() => {
+      const textOf = (element: Element): DOMRect => {
+        const range = document.createRange()
+        range.selectNodeContents(element)
+        return range.getBoundingClientRect()
+      }
+      const within = (selector: string): ParentNode => document.querySelector(selector)!.shadowRoot!
+      const meet = (a: DOMRect, b: DOMRect): boolean =>
+        a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom
+      const push = document.querySelector('demo-push')!.getBoundingClientRect()
+      const room = [...within('demo-room').querySelectorAll('button, .name, .hint')]
+      const covered = [...room, ...document.querySelectorAll('.title > *')].filter((each) => meet(textOf(each), push))
+      const actions = within('demo-push').querySelector('[slot=actions]')!.getBoundingClientRect()
+      const desk = within('#desk-a')
+      const hints = ['demo-board', 'demo-lamps'].map(
+        (name) => desk.querySelector(name)!.shadowRoot!.querySelector('.hint')!,
+      )
+      return {
+        covered: covered.map(({ textContent }) => textContent),
+        actionsAreCut: actions.right > push.right,
+        tableIsCut:
+          within('demo-wire').querySelector('table')!.offsetWidth >
+          document.querySelector<HTMLElement>('demo-wire')!.offsetWidth,
+        cutHints: hints.filter((hint) => hint.scrollWidth > hint.clientWidth || hint.scrollHeight > hint.clientHeight)
+          .length,
+      }
+    })
+    expect(found).toEqual({ covered: [], actionsAreCut: false, tableIsCut: false, cutHints: 0 })
+  })
+
+  test.each([
+    [WIDE, ['demo-push', 'demo-room', 'desk-a', 'desk-b']],
+    [PHONE, ['demo-room', 'desk-a', 'demo-push', 'desk-b']],
+  ])('Tab goes through the page in the order that is seen: $width px', async (viewport, order) => {
+    const page = await openDemo(newRoom(), { viewport })
+    const seen: string[] = []
+    for (let press = 0; press < 120; press += 1) {
+      await page.keyboard.press('Tab')
+      const part = await page.evaluate(() => document.activeElement?.id || document.activeElement?.localName)
+      if (part === 'body' || part === undefined) break
+      if (seen.at(-1) !== part) seen.push(part)
+    }
+    expect(seen.slice(0, order.length)).toEqual(order)
   })
 
   test('does not move what is shown already', async () => {

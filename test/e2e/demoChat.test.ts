@@ -152,6 +152,53 @@ describeBrowser('the chat of the demo', () => {
     expect(await news.count()).toBe(0)
   })
 
+  test('who reads further up stays there while others type, and who reads the end sees each new line', async () => {
+    const page = await openPage(newRoom())
+    for (let line = 1; line <= 12; line += 1) {
+      await write(page, 'b', `Line ${line}`, 'Say')
+      await said(page, 'a')
+        .locator('li', { hasText: new RegExp(`Line ${line}$`) })
+        .waitFor()
+    }
+    const place = (): Promise<{ top: number; left: number }> =>
+      said(page, 'a').evaluate((log) => ({
+        top: Math.round(log.scrollTop),
+        left: Math.round(log.scrollHeight - log.clientHeight - log.scrollTop),
+      }))
+    expect((await place()).left).toBe(0)
+    await said(page, 'a').evaluate((log) => {
+      log.scrollTop = 40
+    })
+    await chat(page, 'b').getByLabel('Message').pressSequentially('Line 13')
+    await chat(page, 'a').getByText('is writing').waitFor()
+    expect((await place()).top).toBe(40)
+    await chat(page, 'b').getByRole('button', { name: 'Say' }).click()
+    await said(page, 'a').getByText('Line 13').waitFor()
+    expect((await place()).top).toBe(40)
+    await said(page, 'a').evaluate((log) => {
+      log.scrollTop = log.scrollHeight
+    })
+    await write(page, 'b', 'Line 14', 'Say')
+    await said(page, 'a').getByText('Line 14').waitFor()
+    expect((await place()).left).toBe(0)
+  })
+
+  test('a message whose button is clicked twice is said once', async () => {
+    const page = await openPage(newRoom())
+    await chat(page, 'a').getByLabel('Message').fill('Once')
+    const button = chat(page, 'a').getByRole('button', { name: 'Say' })
+    await button.evaluate((element: HTMLButtonElement) => {
+      element.focus()
+      element.click()
+      element.click()
+    })
+    await said(page, 'a').getByText('Once').waitFor()
+    await write(page, 'a', 'Then another', 'Say')
+    await said(page, 'b').getByText('Then another').waitFor()
+    expect(await said(page, 'b').locator('.said').count()).toBe(2)
+    expect(await button.evaluate((element) => element.matches(':focus'))).toBe(true)
+  })
+
   test('says why a message was not sent, and keeps its text in the field', async () => {
     const page = await openPage(newRoom())
     await page.locator('#desk-a').getByRole('button', { name: 'Go offline' }).click()
@@ -159,5 +206,9 @@ describeBrowser('the chat of the demo', () => {
     await chat(page, 'a').getByText('NOT_CONNECTED').waitFor()
     expect(await chat(page, 'a').getByLabel('Message').inputValue()).toBe('Into the void')
     expect(await said(page, 'a').getByText('Into the void').count()).toBe(0)
+    await page.locator('#desk-a').getByRole('button', { name: 'Go online' }).click()
+    await chat(page, 'a').getByText('NOT_CONNECTED').waitFor({ state: 'detached' })
+    await chat(page, 'b').getByLabel('Message').fill('Are you back')
+    await chat(page, 'a').getByText('is writing').waitFor()
   })
 })

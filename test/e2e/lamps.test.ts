@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
@@ -511,7 +512,22 @@ describe('the application of the demo', () => {
     async (_what, form, origin, status) => {
       const response = await post(form, origin)
       expect(response.status).toBe(status)
-      expect((await response.text()).length).toBeGreaterThan(10)
+      const text = await response.text()
+      expect(text.length).toBeGreaterThan(10)
+      // Words, whatever the server itself said.
+      expect(text).not.toContain('{')
     },
   )
+
+  test('answers 400 to a request whose Host is none', async () => {
+    const { hostname, port, pathname, origin } = new URL(await address())
+    const socket = connect(Number(port), hostname)
+    socket.end(
+      `POST ${pathname} HTTP/1.1\r\nHost: bad host\r\nOrigin: ${origin}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
+    )
+    let answer = ''
+    for await (const piece of socket.setEncoding('utf8')) answer += piece
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+    expect(answer).toContain('The header Host names no host.')
+  })
 })
