@@ -42,7 +42,7 @@ export class PanelElement extends LitElement {
         border: 0;
         border-radius: 0;
         padding: 4px 0;
-        margin-inline: 4px 12px;
+        margin-inline: 4px var(--tab-gap, 12px);
         color: var(--ink-soft);
         font-size: var(--size-s);
         border-block: 2px solid transparent;
@@ -57,7 +57,7 @@ export class PanelElement extends LitElement {
       }
       .code {
         font: 400 12px / 18px var(--mono);
-        margin-inline-end: 8px;
+        margin-inline-end: min(8px, var(--tab-gap, 8px));
       }
       :not(.code) + .code {
         margin-inline-start: 8px;
@@ -67,7 +67,7 @@ export class PanelElement extends LitElement {
         position: absolute;
         inline-size: 1px;
         block-size: 14px;
-        margin: 2px 0 0 -10px;
+        margin: 2px 0 0 calc((var(--tab-gap, 12px) + 8px) / -2);
         background: var(--rule-strong);
       }
       ::slotted([slot='actions']) {

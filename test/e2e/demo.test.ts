@@ -450,12 +450,14 @@ describeBrowser('the demo', () => {
       const room = [...within('demo-room').querySelectorAll('button, .name, .hint')]
       const covered = [...room, ...document.querySelectorAll('.title > *')].filter((each) => meet(textOf(each), push))
       const actions = within('demo-push').querySelector('[slot=actions]')!.getBoundingClientRect()
+      const tabs = within('demo-push').querySelector('demo-panel')!.shadowRoot!.querySelector('[role=tablist]')!
       const desk = within('#desk-a')
       const hints = ['demo-board', 'demo-lamps'].map(
         (name) => desk.querySelector(name)!.shadowRoot!.querySelector('.hint')!,
       )
       return {
         covered: covered.map(({ textContent }) => textContent),
+        tabsAreCut: tabs.scrollWidth > tabs.clientWidth,
         actionsAreCut: actions.right > push.right,
         tableIsCut:
           within('demo-wire').querySelector('table')!.offsetWidth >
@@ -464,7 +466,7 @@ describeBrowser('the demo', () => {
           .length,
       }
     })
-    expect(found).toEqual({ covered: [], actionsAreCut: false, tableIsCut: false, cutHints: 0 })
+    expect(found).toEqual({ covered: [], tabsAreCut: false, actionsAreCut: false, tableIsCut: false, cutHints: 0 })
   })
 
   test.each([

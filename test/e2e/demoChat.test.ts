@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { describeBrowser, launchBrowser } from './browser.ts'
-import { type ServerProcess, startServerProcess } from './serverProcess.ts'
+import { freePort, type ServerProcess, startServerProcess } from './serverProcess.ts'
 
 describeBrowser('the chat of the demo', () => {
   let folder: string
@@ -37,12 +37,12 @@ describeBrowser('the chat of the demo', () => {
     return `chat-test-${rooms}`
   }
 
-  const openPage = async (room: string): Promise<Page> => {
+  const openPage = async (room: string, port = server.port): Promise<Page> => {
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 } })
     contexts.push(context)
     const page = await context.newPage()
     page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
-    await page.goto(`http://127.0.0.1:${server.port}/?room=${room}`)
+    await page.goto(`http://127.0.0.1:${port}/?room=${room}`)
     for (const side of ['a', 'b'] as const) {
       await page.locator(`#desk-${side} demo-status`).getByText('saved').first().waitFor()
     }
@@ -197,6 +197,24 @@ describeBrowser('the chat of the demo', () => {
     await said(page, 'b').getByText('Then another').waitFor()
     expect(await said(page, 'b').locator('.said').count()).toBe(2)
     expect(await button.evaluate((element) => element.matches(':focus'))).toBe(true)
+  })
+
+  test('after a restart of the server says once that messages may be missing, as nobody knows', async () => {
+    const port = await freePort()
+    let own = await startServerProcess({ data: 'memory', port }, '--demo')
+    try {
+      const page = await openPage(newRoom(), port)
+      await write(page, 'a', 'Before', 'Say')
+      await said(page, 'b').getByText('Before').waitFor()
+      await own.stop('SIGKILL')
+      own = await startServerProcess({ data: 'memory', port }, '--demo')
+      for (const side of ['a', 'b'] as const) {
+        await said(page, side).getByText('Messages may be missing here: the server restarted').waitFor()
+        expect(await said(page, side).locator('.gap').count()).toBe(1)
+      }
+    } finally {
+      await own.stop()
+    }
   })
 
   test('says why a message was not sent, and keeps its text in the field', async () => {
