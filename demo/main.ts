@@ -7,6 +7,7 @@ import { RoomElement, restoreTheme } from './elements/room.ts'
 import { WireElement } from './elements/wire.ts'
 import { restoreFlashes } from './flash.ts'
 import type { Side } from './schema.ts'
+import { keepSourceOrder } from './sourceOrder.ts'
 
 const find = <E extends Element>(selector: string, kind: abstract new () => E): E => {
   const element = document.querySelector(selector)
@@ -19,6 +20,8 @@ const start = (): void => {
   restoreFlashes()
   const wire = find('demo-wire', WireElement)
   const push = find('demo-push', PushElement)
+  const roomElement = find('demo-room', RoomElement)
+  keepSourceOrder(push, roomElement, wire)
   const name = roomFromAddress()
   refuseTaken(name)
   const open = (side: Side): Desk => openDesk(name, side, (frame) => wire.report(side, frame))
@@ -27,7 +30,7 @@ const start = (): void => {
   wire.desks = desks
   push.desk = desks[0]
   drawPushes(desks, push, wire)
-  find('demo-room', RoomElement).name = desks[0].room.name
+  roomElement.name = desks[0].room.name
 }
 
 /** Draws the back end's requests: those of the buttons as they leave, others when what they pushed shows here. */

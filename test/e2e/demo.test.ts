@@ -482,6 +482,17 @@ describeBrowser('the demo', () => {
       if (seen.at(-1) !== part) seen.push(part)
     }
     expect(seen.slice(0, order.length)).toEqual(order)
+    // Turned, a tablet changes the one for the other.
+    const other = viewport === WIDE ? PHONE : WIDE
+    await page.setViewportSize(other)
+    await until(
+      'the other order',
+      async () =>
+        (await page.locator('demo-push').evaluate((push) => push.nextElementSibling?.localName)) ===
+        (other === WIDE ? 'demo-room' : 'demo-wire'),
+    )
+    await page.locator('demo-push').getByRole('button', { name: 'Send it' }).click()
+    await untilValue(noteText(page, 'b', 'doors'), /^Doors open at 20:00$/)
   })
 
   test('does not move what is shown already', async () => {
