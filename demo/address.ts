@@ -8,12 +8,18 @@ export const randomBelow = (limit: number): number => {
   return value % limit
 }
 
+/** Eight hex digits. `crypto.randomUUID` is absent where the page is served without TLS to another device. */
+const randomDigits = (): string => {
+  const bytes = crypto.getRandomValues(new Uint8Array(4))
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
 /** The room of `?room=`, or a new one, which is put into the address so that copying it is sharing it. */
 export const roomFromAddress = (): string => {
   const address = new URL(location.href)
   const given = address.searchParams.get('room')
   if (given) return given
-  const room = `${pick(FIRST)}-${pick(SECOND)}-${crypto.randomUUID().slice(0, 8)}`
+  const room = `${pick(FIRST)}-${pick(SECOND)}-${randomDigits()}`
   address.searchParams.set('room', room)
   history.replaceState(null, '', address)
   return room

@@ -18,6 +18,9 @@ export interface ChatNews {
 const nameOf = (info: unknown): string =>
   typeof info === 'object' && info !== null && 'name' in info ? String(info.name) : 'A guest'
 
+/** A server that began anew knows nothing of what was said before: there may have been something or nothing. */
+const GAP = 'Messages may be missing here: the server restarted, or you were away for long'
+
 // #region listen
 /** Events are heard by who is here now. Returns the function that ends it. */
 export const listen = ({ room: { events } }: Desk, { line, typing }: ChatNews): (() => void) => {
@@ -26,7 +29,7 @@ export const listen = ({ room: { events } }: Desk, { line, typing }: ChatNews): 
     events.bind('typing', ({ name }, { recovered, userId }) => recovered || typing(name, userId)),
     events.on('join', ({ id, info }) => line({ kind: 'came', name: nameOf(info), text: 'came', person: id })),
     events.on('leave', ({ id, info }) => line({ kind: 'left', name: nameOf(info), text: 'left', person: id })),
-    events.on('gap', () => line({ kind: 'gap', name: '', text: 'Some messages were missed' })),
+    events.on('gap', () => line({ kind: 'gap', name: '', text: GAP })),
   ]
   return () => ends.forEach((end) => void end())
 }

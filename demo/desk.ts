@@ -13,7 +13,7 @@ export interface Desk {
   readonly transactions: TransactionLog
 }
 
-/** `crypto.randomUUID` is absent where the page is served without TLS to another device. */
+/** Not `crypto.randomUUID`: see address.ts. */
 const pageId = (): string => crypto.getRandomValues(new Uint32Array(2)).join('-')
 
 export const openDesk = (name: string, side: Side, report: (frame: Frame) => void): Desk => {

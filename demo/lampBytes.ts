@@ -43,10 +43,11 @@ export const followLampBytes = (
     tell({ updateBytes: { lamps: Object.keys(set).length, update: update.byteLength, json } })
   }
   store.doc.on('update', measure)
-  const devices = room.channel(lampChannel(room.name), lampEventSchema)
-  const unbind = devices.bind('confirmed', (device, { recovered }) => recovered || tell({ deviceBytes: device }))
+  const name = lampChannel(room.name)
+  const devices = name === undefined ? undefined : room.channel(name, lampEventSchema)
+  const unbind = devices?.bind('confirmed', (device, { recovered }) => recovered || tell({ deviceBytes: device }))
   return () => {
     store.doc.off('update', measure)
-    unbind()
+    unbind?.()
   }
 }

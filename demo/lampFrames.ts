@@ -17,7 +17,7 @@ export interface LampLevel {
 }
 
 // #region frame
-export const encodeLevels = (levels: readonly LampLevel[]): Uint8Array => {
+export const encodeLevels = (levels: readonly LampLevel[]): Uint8Array<ArrayBuffer> => {
   const frame = new Uint8Array(levels.length * BYTES_PER_LAMP)
   for (const [at, { street, lamp, level }] of levels.entries()) {
     frame.set([street >> 8, street & 0xff, lamp, level], at * BYTES_PER_LAMP)

@@ -7,7 +7,7 @@ export interface Lamp {
   readonly set: number
   /** What the lamp said last that it shows; `null`: it has said nothing yet. */
   readonly shown: number | null
-  readonly state: 'confirmed' | 'waiting' | 'unsent' | 'alone'
+  readonly state: 'confirmed' | 'waiting' | 'unsent' | 'refused' | 'alone'
 }
 
 export interface LampSetting {
@@ -21,11 +21,13 @@ const DARK: LampSetting & { readonly shown: null } = { on: false, level: DEFAULT
 /** What is wanted and what is confirmed, side by side: the light itself is what the lamp confirmed. */
 export const lampsOf = ({ store }: Desk): Lamp[] => {
   const { lamps, street } = store.state
-  const unsent = store.status.connection !== 'connected'
+  const { connection } = store.status
   return LAMP_IDS.map((id) => {
     const { on, level, shown } = lamps.get(id) ?? DARK
     const set = on ? Math.round(level) : 0
-    if (unsent) return { id, set, shown, state: set === shown ? 'confirmed' : 'unsent' }
+    if (connection !== 'connected') {
+      return { id, set, shown, state: set === shown ? 'confirmed' : connection === 'denied' ? 'refused' : 'unsent' }
+    }
     if (!street.hasGateway) return { id, set, shown, state: 'alone' }
     return { id, set, shown, state: set === shown ? 'confirmed' : 'waiting' }
   })
@@ -56,6 +58,8 @@ export const lampWords = ({ id, set, shown, state }: Lamp): string => {
       return `${wanted}, not confirmed yet${last}`
     case 'unsent':
       return `${wanted}, not confirmed: this desk is offline${last}`
+    case 'refused':
+      return `${wanted}, not confirmed: the server does not let this desk in${last}`
     case 'alone':
       return `${wanted}, not confirmed: no lamp answers${last}`
     default:
@@ -71,6 +75,12 @@ export const streetWords = (lamps: readonly Lamp[]): string => {
   const open = lamps.filter(({ state }) => state !== 'confirmed')
   const [first] = open
   if (first === undefined) return `${lamps.length} lamps, all confirmed`
-  const why = { confirmed: '', waiting: ' yet', unsent: ': this desk is offline', alone: ': no lamp answers' }
+  const why = {
+    confirmed: '',
+    waiting: ' yet',
+    unsent: ': this desk is offline',
+    refused: ': the server does not let this desk in',
+    alone: ': no lamp answers',
+  }
   return `${lamps.length} lamps, ${open.length} not confirmed${why[first.state]}`
 }

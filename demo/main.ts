@@ -7,6 +7,7 @@ import { RoomElement, restoreTheme } from './elements/room.ts'
 import { WireElement } from './elements/wire.ts'
 import { restoreFlashes } from './flash.ts'
 import type { Side } from './schema.ts'
+import { keepSourceOrder } from './sourceOrder.ts'
 
 const find = <E extends Element>(selector: string, kind: abstract new () => E): E => {
   const element = document.querySelector(selector)
@@ -19,14 +20,17 @@ const start = (): void => {
   restoreFlashes()
   const wire = find('demo-wire', WireElement)
   const push = find('demo-push', PushElement)
+  const roomElement = find('demo-room', RoomElement)
+  keepSourceOrder(push, roomElement, wire)
   const name = roomFromAddress()
+  refuseTaken(name)
   const open = (side: Side): Desk => openDesk(name, side, (frame) => wire.report(side, frame))
   const desks = [open('a'), open('b')] as const
   for (const desk of desks) find(`#desk-${desk.side}`, DeskElement).desk = desk
   wire.desks = desks
   push.desk = desks[0]
   drawPushes(desks, push, wire)
-  find('demo-room', RoomElement).name = desks[0].room.name
+  roomElement.name = desks[0].room.name
 }
 
 /** Draws the back end's requests: those of the buttons as they leave, others when what they pushed shows here. */
@@ -53,6 +57,20 @@ const drawPushes = ([a, b]: readonly [Desk, Desk], push: PushElement, wire: Wire
       if (from === 'server') seen('event', JSON.stringify(data).length)
     })
   }
+}
+
+/** A room of this path is never asked for: the street lamps' own socket stands there (demo/backend/lamps.ts). */
+const TAKEN_ROOM = 'lamps'
+
+const refuseTaken = (room: string): void => {
+  if (room !== TAKEN_ROOM) return
+  throw new TuttiError(
+    'INVALID_ROOM',
+    `"${room}" can't be the name of a room here: the street lamps' own socket has it`,
+    {
+      hint: 'Any other name will do, such as lamps/1.',
+    },
+  )
 }
 
 /** The address may name a room that can't be: said where the desks would be, with the way out. */

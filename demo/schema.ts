@@ -73,7 +73,14 @@ export const lampEventSchema = {
   }),
 }
 
-export const lampChannel = (room: string): string => `${room}/lamps`
+/** Longer ones are no names of rooms. */
+const MAX_ROOM_BYTES = 255
+
+/** `undefined`: with the room's own name so long, there can be none. */
+export const lampChannel = (room: string): string | undefined => {
+  const name = `${room}/lamps`
+  return new TextEncoder().encode(name).byteLength <= MAX_ROOM_BYTES ? name : undefined
+}
 
 export type DemoStore = Store<typeof schema>
 

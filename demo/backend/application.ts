@@ -22,10 +22,16 @@ const readForm = async (request: IncomingMessage): Promise<URLSearchParams | und
   return new URLSearchParams(Buffer.concat(chunks).toString())
 }
 
+/** As a client of this server wrote it; `undefined`: none, or one that can't be. */
+const hostOf = ({ headers: { host } }: IncomingMessage): string | undefined => {
+  const url = `http://${host}`
+  return host !== undefined && URL.canParse(url) ? new URL(url).hostname : undefined
+}
+
 /** Only the page of the same host posts here: any other site's form would speak in the rooms of whoever visits it. */
-const isOwnPage = ({ headers }: IncomingMessage): boolean => {
-  if (headers.origin === undefined || headers.host === undefined) return false
-  return URL.canParse(headers.origin) && new URL(headers.origin).hostname === new URL(`http://${headers.host}`).hostname
+const isOwnPage = (request: IncomingMessage): boolean => {
+  const { origin } = request.headers
+  return origin !== undefined && URL.canParse(origin) && new URL(origin).hostname === hostOf(request)
 }
 
 // #region application
@@ -41,6 +47,13 @@ const push = async (tutti: string, form: URLSearchParams): Promise<Response> =>
   })
 // #endregion
 
+/** Why Tutti did not take it, in words. */
+const refusalOf = async (pushed: Response): Promise<string> => {
+  const error: unknown = await pushed.json()
+  const { message, hint } = { message: `It answered ${pushed.status}.`, hint: '', ...(error as object) }
+  return `Tutti refused it: ${message} ${hint}`.trim()
+}
+
 const answer = async (tutti: string, request: IncomingMessage, response: ServerResponse): Promise<void> => {
   const { method, url, headers } = request
   const say = (status: number, text: string): void => {
@@ -51,6 +64,7 @@ const answer = async (tutti: string, request: IncomingMessage, response: ServerR
     })
     response.end(text)
   }
+  if (hostOf(request) === undefined) return say(400, 'The header Host names no host.\n')
   if (url !== '/announcements') return say(404, 'There is /announcements.\n')
   if (method !== 'POST') return say(405, 'Post a form with room and text.\n')
   if (!isOwnPage(request)) return say(403, 'Only the page of this host posts here.\n')
@@ -58,7 +72,7 @@ const answer = async (tutti: string, request: IncomingMessage, response: ServerR
   if (form === undefined) return say(413, `Post at most ${MAX_FORM_BYTES} bytes.\n`)
   if (!form.get('room') || !form.get('text')?.trim()) return say(400, 'Post a form with room and text.\n')
   const pushed = await push(tutti, form)
-  say(pushed.ok ? 200 : 502, pushed.ok ? 'Pushed to everyone.\n' : `Tutti said: ${await pushed.text()}\n`)
+  say(pushed.ok ? 200 : 502, pushed.ok ? 'Pushed to everyone.\n' : `${await refusalOf(pushed)}\n`)
 }
 
 /**

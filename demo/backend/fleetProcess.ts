@@ -25,7 +25,8 @@ export const startFleet = (url: string, log: Logger): (() => void) => {
   })
   child.on('error', (error) => log.warn({ err: error }, 'no simulated street lamps'))
   child.on('close', (code, signal) => {
-    if (isWanted) log.info({ code, signal, said: words.trim() }, 'the simulated street lamps ended')
+    // With the demo on a server without any WebSocket for them it is all that tells why no lamp answers.
+    if (isWanted) log.warn({ code, signal, said: words.trim() }, 'the simulated street lamps ended')
   })
   child.on('spawn', () => log.info({ fleet: child.pid }, 'simulated street lamps'))
   // It keeps nothing alive.

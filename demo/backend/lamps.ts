@@ -36,8 +36,7 @@ export const createLamps = (log: Logger): Lamps => {
   const open = async (name: string): Promise<void> => {
     const { server, openStreet } = await ready
     if (isClosed || streets.has(name) || streets.size === MAX_STREETS) return
-    const [room, channel] = [server.room(name), server.room(`${name}/lamps`)]
-    streets.set(name, openStreet({ number: freeNumber(), room, channel, gateways, log }))
+    streets.set(name, openStreet({ number: freeNumber(), name, server, gateways, log }))
   }
 
   const close = (name: string): void => {

@@ -1,10 +1,10 @@
 /** The lamps of one room: what its document wants of them goes to the gateways, what they confirm into the document. */
 import type { Live } from 'tutti'
-import type { Change, Logger, RoomHandle } from 'tutti/server'
+import type { Change, Logger, Server } from 'tutti/server'
 import type { Doc } from 'yjs'
 import { Map as YMap } from 'yjs'
 import { BRIGHTEST, BYTES_PER_LAMP, type LampLevel } from '../lampFrames.ts'
-import { DEFAULT_LEVEL, LAMP_IDS, lampSchema } from '../schema.ts'
+import { DEFAULT_LEVEL, LAMP_IDS, lampChannel, lampSchema } from '../schema.ts'
 import type { Gateways, LitStreet } from './gateways.ts'
 
 /** How the document's other writers are told who confirmed. */
@@ -17,9 +17,9 @@ const GATEWAY_GRACE = 1000
 
 export interface StreetParts {
   readonly number: number
-  readonly room: RoomHandle
-  /** The events that tell of bytes. */
-  readonly channel: RoomHandle
+  /** Of the room. */
+  readonly name: string
+  readonly server: Pick<Server, 'room'>
   readonly gateways: Gateways
   readonly log: Logger
 }
@@ -59,13 +59,27 @@ const writeShown =
   }
 // #endregion
 
+/** What one lamp was told, in bytes, and what it is to show at last. */
+interface Asked {
+  readonly level: number
+  readonly out: number
+  readonly json: number
+}
+
+/** Bytes of changes that were confirmed, and by how many lamps. */
+const nothingPassed = () => ({ lamps: new Set<number>(), out: 0, back: 0, json: 0 })
+
 const jsonBytes = (level: LampLevel): number => JSON.stringify(level).length
 
 export interface Street extends LitStreet {
   close(): void
 }
 
-export const openStreet = ({ number, room, channel, gateways, log }: StreetParts): Street => {
+export const openStreet = ({ number, name, server, gateways, log }: StreetParts): Street => {
+  const room = server.room(name)
+  const told = lampChannel(name)
+  /** The events that tell of bytes. */
+  const channel = told === undefined ? undefined : server.room(told)
   let isOpen = true
   /** As last read; `undefined`: it is no street yet. */
   let levels: readonly number[] | undefined
@@ -76,7 +90,9 @@ export const openStreet = ({ number, room, channel, gateways, log }: StreetParts
   let lastConfirmed = Number.NEGATIVE_INFINITY
   /** By lamp. */
   const confirmations = new Map<number, number>()
-  const passed = { out: 0, back: 0, json: 0 }
+  /** What a change of the document has sent, by lamp, until the lamp confirms it: not what introduces a street. */
+  const asked = new Map<number, Asked>()
+  let passed = nothingPassed()
 
   const failed = (error: unknown): void => log.warn({ room: room.name, err: error }, 'street lamps failed')
 
@@ -111,24 +127,35 @@ export const openStreet = ({ number, room, channel, gateways, log }: StreetParts
       if (level !== before[index]) changed.push({ street: number, lamp: index + 1, level })
     }
     if (changed.length === 0) return
-    const bytes = gateways.send(street, changed)
-    if (bytes === 0) return
-    passed.out += bytes
-    for (const level of changed) passed.json += jsonBytes(level)
+    if (gateways.send(street, changed) === 0) return
+    for (const each of changed) {
+      const before = asked.get(each.lamp)
+      const out = (before?.out ?? 0) + BYTES_PER_LAMP
+      asked.set(each.lamp, { level: each.level, out, json: (before?.json ?? 0) + jsonBytes(each) })
+    }
   }
 
   /** One edit for all that was confirmed meanwhile: the document does not grow by the lamp. */
   const confirm = async (): Promise<void> => {
     const shown = [...confirmations]
     confirmations.clear()
-    const lamps = await room.edit(lampSchema, writeShown(shown), { origin: ORIGIN })
-    if (lamps > 0) await tellBytes(lamps)
+    const { lamps, ...bytes } = passed
+    passed = nothingPassed()
+    const written = await room.edit(lampSchema, writeShown(shown), { origin: ORIGIN })
+    if (written > 0 && lamps.size > 0) await channel?.trigger('confirmed', { lamps: lamps.size, ...bytes })
   }
 
-  const tellBytes = async (lamps: number): Promise<void> => {
-    const { out, back, json } = passed
-    Object.assign(passed, { out: 0, back: 0, json: 0 })
-    if (out > 0) await channel.trigger('confirmed', { lamps, out, back, json })
+  /** Counts the bytes of a change as passed, if this lamp was told one. */
+  const count = (lamp: number, level: number): void => {
+    const change = asked.get(lamp)
+    if (change === undefined) return
+    passed.lamps.add(lamp)
+    passed.out += change.out
+    passed.json += change.json
+    passed.back += BYTES_PER_LAMP
+    // One that it was told before: the last one is still under way.
+    if (change.level === level) asked.delete(lamp)
+    else asked.set(lamp, { ...change, out: 0, json: 0 })
   }
 
   const sayGateway = (): void => {
@@ -152,7 +179,7 @@ export const openStreet = ({ number, room, channel, gateways, log }: StreetParts
     },
     confirmed: (lamp, level) => {
       confirmations.set(lamp, level)
-      passed.back += BYTES_PER_LAMP
+      count(lamp, level)
       confirmTimer ??= setTimeout(
         () => {
           confirmTimer = undefined

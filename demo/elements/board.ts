@@ -13,15 +13,14 @@ export class BoardElement extends CountedElement {
     css`
       :host {
         /* Three beside each other, down to the narrowest desk. */
-        --note-width: clamp(96px, 27.5cqi, 132px);
+        --note-width: clamp(72px, 27cqi, 132px);
         --note-height: 104px;
         display: block;
-        block-size: var(--board-height);
         padding: 0 16px;
       }
       .board {
         position: relative;
-        block-size: calc(100% - 30px);
+        block-size: var(--board-height);
         background-image: radial-gradient(var(--rule) 1px, transparent 1.5px);
         background-size: 20px 20px;
         background-position: 4px 4px;
@@ -41,14 +40,10 @@ export class BoardElement extends CountedElement {
       }
       .hint {
         margin: 0;
-        padding-block-start: 6px;
-        block-size: 30px;
-        overflow: hidden;
+        padding-block: 6px;
         font-size: 12px;
         line-height: 18px;
         color: var(--ink-soft);
-        white-space: nowrap;
-        text-overflow: ellipsis;
       }
       .touch {
         display: none;

@@ -1,4 +1,5 @@
 import { css, html, type PropertyValues } from 'lit'
+import { repeat } from 'lit/directives/repeat.js'
 import { TuttiError } from 'tutti'
 import { type ChatLine, keep, listen, say } from '../chat.ts'
 import type { Desk } from '../desk.ts'
@@ -16,6 +17,10 @@ interface Writer {
   readonly timer: ReturnType<typeof setTimeout>
 }
 
+/** A list stands at its end, within a part of a line (px). */
+const isAtEnd = ({ scrollHeight, scrollTop, clientHeight }: Element): boolean =>
+  scrollHeight - scrollTop - clientHeight < 10
+
 const writingWords = (names: readonly string[]): string => {
   if (names.length > 2) return `${names.length} are writing`
   return names.length === 0 ? '' : `${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} writing`
@@ -28,6 +33,7 @@ export class ChatElement extends DemoElement {
     lines: { state: true },
     writers: { state: true },
     problem: { state: true },
+    isSaying: { state: true },
   }
   static override styles = [
     controls,
@@ -95,7 +101,12 @@ export class ChatElement extends DemoElement {
   /** Who is writing. */
   declare writers: readonly Writer[]
   declare problem: string
-  #end: (() => void) | undefined
+  /** Until the room has it, or not. */
+  declare isSaying: boolean
+  #release: (() => void)[] = []
+  /** Whether somebody reads further up than the end of the lists, before they are rendered again. */
+  #isReading = { said: false, kept: false }
+  #keptCount = 0
   #toldTyping = -TYPING_EVERY
 
   constructor() {
@@ -103,22 +114,30 @@ export class ChatElement extends DemoElement {
     this.lines = []
     this.writers = []
     this.problem = ''
+    this.isSaying = false
   }
 
   override connectedCallback(): void {
     super.connectedCallback()
-    this.#end ??= listen(this.desk, {
-      line: (line) => this.#add(line),
-      typing: (name, person = name) => this.#showWriter(name, person),
-    })
+    if (this.#release.length > 0) return
+    const { room, store } = this.desk
+    this.#release.push(
+      listen(this.desk, {
+        line: (line) => this.#add(line),
+        typing: (name, person = name) => this.#showWriter(name, person),
+      }),
+      // Why something was not sent before says nothing of what is sent from now on.
+      store.effect(() => {
+        if (room.status.connection === 'connected') this.problem = ''
+      }),
+    )
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     for (const { timer } of this.writers) clearTimeout(timer)
     this.writers = []
-    this.#end?.()
-    this.#end = undefined
+    for (const release of this.#release.splice(0)) release()
   }
 
   override render() {
@@ -129,7 +148,11 @@ export class ChatElement extends DemoElement {
         <section>
           <h3 id="said">Said: events, not stored</h3>
           <ol role="log" aria-live="polite" aria-labelledby="said" tabindex="0">
-            ${this.lines.map(({ kind, name, text }) => html`<li class=${kind}>${name && html`<b>${name}</b> `}${text}</li>`)}
+            ${repeat(
+              this.lines,
+              (line) => line, // what goes at the top moves nothing of what is read
+              ({ kind, name, text }) => html`<li class=${kind}>${name && html`<b>${name}</b> `}${text}</li>`,
+            )}
             ${this.lines.length === 0 ? html`<li class="empty">Say something: it shows on the other desk.</li>` : ''}
           </ol>
         </section>
@@ -144,15 +167,29 @@ export class ChatElement extends DemoElement {
       <p class="news" role="status">${news}</p>
       <form @submit=${this.#say}>
         <input name="text" aria-label="Message" placeholder="Message" maxlength="500" autocomplete="off" @input=${this.#type} />
-        <button class="primary">Say</button>
+        <button class="primary" aria-disabled=${this.isSaying}>Say</button>
         <button type="button" @click=${this.#keep}>Keep</button>
       </form>
     `
   }
 
+  protected override willUpdate(): void {
+    const [said, kept] = this.#lists
+    this.#isReading = { said: said !== undefined && !isAtEnd(said), kept: kept !== undefined && !isAtEnd(kept) }
+  }
+
+  /** A new line scrolls into view, unless someone reads further up. */
   protected override updated(changed: PropertyValues): void {
     super.updated(changed)
-    for (const list of this.renderRoot.querySelectorAll('ol')) list.scrollTop = list.scrollHeight
+    const [said, kept] = this.#lists
+    const keptCount = this.desk.store.state.kept.length
+    if (said && changed.has('lines') && !this.#isReading.said) said.scrollTop = said.scrollHeight
+    if (kept && keptCount !== this.#keptCount && !this.#isReading.kept) kept.scrollTop = kept.scrollHeight
+    this.#keptCount = keptCount
+  }
+
+  get #lists(): HTMLElement[] {
+    return [...this.renderRoot.querySelectorAll('ol')]
   }
 
   #add(line: ChatLine): void {
@@ -189,9 +226,13 @@ export class ChatElement extends DemoElement {
     event.preventDefault()
     const input = this.#input
     const text = input.value.trim()
-    if (text === '') return
+    if (text === '' || this.isSaying) return
+    this.isSaying = true
     // Its place among the others' lines is where the room published it: the answer comes between them, in order.
-    if (!(await this.#attempt(() => say(this.desk, text)))) return
+    const isSaid = await this.#attempt(() => say(this.desk, text)).finally(() => {
+      this.isSaying = false
+    })
+    if (!isSaid) return
     if (input.value.trim() === text) input.value = ''
     this.#toldTyping = -TYPING_EVERY
     this.#add({ kind: 'said', name: this.desk.room.presence.self.name, text })

@@ -48,23 +48,32 @@ export const controls = css`
     white-space: nowrap;
     cursor: pointer;
   }
-  button:hover:not(:disabled) {
+  button:hover:not(:disabled, [aria-disabled='true']) {
     border-color: var(--ink);
   }
-  button:active:not(:disabled) {
+  button:active:not(:disabled, [aria-disabled='true']) {
     background: var(--sunken);
   }
-  button:disabled {
+  button:disabled,
+  /* Under way, but not without the focus. */
+  button[aria-disabled='true'] {
     color: var(--ink-soft);
     border-color: var(--rule);
     cursor: default;
+  }
+  ::placeholder {
+    color: var(--ink-soft);
+    opacity: 1;
   }
   button.primary {
     color: var(--on-accent);
     background: var(--accent);
     border-color: var(--accent);
   }
-  button.primary:hover:not(:disabled) {
+  button.primary[aria-disabled='true'] {
+    opacity: 0.7;
+  }
+  button.primary:hover:not(:disabled, [aria-disabled='true']) {
     background: color-mix(in oklch, var(--accent), var(--ink) 14%);
   }
   :focus-visible {

@@ -35,9 +35,6 @@ export class LampsElement extends CountedElement {
         font-size: 12px;
         line-height: 20px;
         color: var(--ink-soft);
-        overflow: hidden;
-        text-overflow: ellipsis;
-        white-space: nowrap;
       }
       .touch {
         display: none;
@@ -148,7 +145,7 @@ export class LampsElement extends CountedElement {
       ${HINT}
       <p class="words" role="status">${streetWords(chosen)}</p>
       <div class="controls">
-        <button role="switch" aria-checked=${isOn} aria-label="Light" ?disabled=${chosen.length === 0} @click=${this.#switch}>
+        <button role="switch" aria-checked=${isOn} aria-label=${`Light: ${isOn ? 'On' : 'Off'}`} ?disabled=${chosen.length === 0} @click=${this.#switch}>
           ${isOn ? 'On' : 'Off'}
         </button>
         <label>

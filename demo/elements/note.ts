@@ -97,6 +97,12 @@ export class NoteElement extends CountedElement {
         pointer-events: none;
         scrollbar-width: none;
       }
+      @container (width < 320px) {
+        textarea {
+          font: 500 12px / 15px var(--text);
+          padding: 0 6px 6px;
+        }
+      }
       /* The note shows it: see [editing]. */
       textarea:focus-visible {
         outline: none;

@@ -42,7 +42,7 @@ export class PanelElement extends LitElement {
         border: 0;
         border-radius: 0;
         padding: 4px 0;
-        margin-inline: 4px 12px;
+        margin-inline: 4px var(--tab-gap, 12px);
         color: var(--ink-soft);
         font-size: var(--size-s);
         border-block: 2px solid transparent;
@@ -57,7 +57,7 @@ export class PanelElement extends LitElement {
       }
       .code {
         font: 400 12px / 18px var(--mono);
-        margin-inline-end: 8px;
+        margin-inline-end: min(8px, var(--tab-gap, 8px));
       }
       :not(.code) + .code {
         margin-inline-start: 8px;
@@ -67,8 +67,11 @@ export class PanelElement extends LitElement {
         position: absolute;
         inline-size: 1px;
         block-size: 14px;
-        margin: 2px 0 0 -10px;
+        margin: 2px 0 0 calc((var(--tab-gap, 12px) + 8px) / -2);
         background: var(--rule-strong);
+      }
+      ::slotted([slot='actions']) {
+        flex: none;
       }
       @container (width < 440px) {
         header {
@@ -172,7 +175,14 @@ export class CodeElement extends LitElement {
       position: absolute;
       inset: 0;
       overflow: auto;
-      background: var(--sunken);
+      scrollbar-width: thin;
+      /* Above and below a shade tells that there is more: what is fixed to the text covers it at either end. */
+      background:
+        linear-gradient(var(--sunken) 40%, transparent) 0 0 / 100% 24px no-repeat local,
+        linear-gradient(transparent, var(--sunken) 60%) 0 100% / 100% 24px no-repeat local,
+        linear-gradient(var(--shadow), transparent) 0 0 / 100% 10px no-repeat,
+        linear-gradient(transparent, var(--shadow)) 0 100% / 100% 10px no-repeat,
+        var(--sunken);
       /* The variables that the highlighter's theme uses. */
       --code-foreground: var(--ink);
       --code-background: transparent;

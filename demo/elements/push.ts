@@ -22,6 +22,7 @@ export class PushElement extends DemoElement {
     answer: { state: true },
     tab: { state: true },
     sent: { state: true },
+    isPosting: { state: true },
   }
   static override styles = [
     controls,
@@ -61,6 +62,9 @@ export class PushElement extends DemoElement {
         font-size: var(--size-s);
         line-height: 20px;
         color: var(--ink-soft);
+      }
+      .answer[hidden] {
+        display: none;
       }
       pre {
         margin: 0;
@@ -106,12 +110,15 @@ export class PushElement extends DemoElement {
   declare tab: string
   /** Events sent from here: each is another one. */
   declare sent: number
+  /** Until the application has answered. */
+  declare isPosting: boolean
 
   constructor() {
     super()
     this.answer = ''
     this.tab = TABS[0]
     this.sent = 0
+    this.isPosting = false
   }
 
   override render() {
@@ -120,6 +127,7 @@ export class PushElement extends DemoElement {
     const change = nextPush(name, this.desk.store.state)
     const event = eventPush(name, this.sent)
     const [documentTab, eventTab, formTab] = TABS
+    const isCode = !TABS.some((tab) => tab === this.tab)
     return html`
       <section aria-label="Your back end">
         <demo-panel
@@ -133,7 +141,7 @@ export class PushElement extends DemoElement {
           <div slot=${formTab}>
             <form @submit=${this.#post}>
               <input name="text" aria-label="Announcement" placeholder="An announcement to everyone" maxlength="200" autocomplete="off" />
-              <button class="primary">Post it</button>
+              <button class="primary" aria-disabled=${this.isPosting}>Post it</button>
             </form>
             <p class="hint">An application of its own pushes it to everyone.</p>
           </div>
@@ -141,7 +149,7 @@ export class PushElement extends DemoElement {
           <demo-code slot="form" .code=${formCode}></demo-code>
           <demo-code slot="application" .code=${applicationCode}></demo-code>
         </demo-panel>
-        <p class="answer number" role="status" aria-live="polite">${this.answer}</p>
+        <p class="answer number" role="status" aria-live="polite" ?hidden=${isCode}>${this.answer}</p>
       </section>
     `
   }
@@ -187,8 +195,11 @@ export class PushElement extends DemoElement {
     event.preventDefault()
     const form = event.currentTarget as HTMLFormElement
     const text = String(new FormData(form).get('text')).trim()
-    if (text === '' || this.desk === undefined) return
-    const { isPushed, answer } = await announce(this.desk.room.name, text)
+    if (text === '' || this.desk === undefined || this.isPosting) return
+    this.isPosting = true
+    const { isPushed, answer } = await announce(this.desk.room.name, text).finally(() => {
+      this.isPosting = false
+    })
     this.answer = answer
     if (isPushed) form.reset()
   }

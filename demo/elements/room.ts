@@ -43,6 +43,7 @@ export class RoomElement extends DemoElement {
         margin: 0;
         font-size: var(--size-s);
         line-height: 20px;
+        text-wrap: balance;
         color: var(--ink-soft);
       }
       @media (width < 1080px) {

@@ -118,6 +118,12 @@ export class StreetMapElement extends DemoElement {
     this.current = 0
   }
 
+  /** Tab comes to a lamp that is chosen: Enter, right after it, switches that one. */
+  protected override willUpdate(): void {
+    const isFocused = this.shadowRoot?.activeElement != null
+    if (!isFocused && !this.chosen.includes(this.current)) this.current = this.chosen[0] ?? this.current
+  }
+
   override render() {
     return html`
       <div
@@ -126,6 +132,7 @@ export class StreetMapElement extends DemoElement {
         aria-label="Street lamps"
         aria-multiselectable="true"
         @keydown=${this.#onKey}
+        @focusout=${() => this.requestUpdate()}
       >
         <svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">
           <rect class="square" x="37" y="29" width="26" height="42" rx="1" ry="2" />

@@ -16,7 +16,7 @@ const KIND_NAMES: Readonly<Record<FrameKind, string>> = {
   document: 'document',
   presence: 'presence',
   event: 'event',
-  ack: 'acknowledged',
+  ack: 'ack',
   control: 'hello, ping',
 }
 /** Counters change many times a second; the table is written at most this often (ms). */
@@ -158,10 +158,17 @@ export class WireElement extends DemoElement {
         rotate: 40deg;
         translate: 0 -1px;
       }
-      @media (width < 1240px) {
+      @media (width < 1340px) {
+        th {
+          padding-inline-end: 4px;
+        }
         td {
-          inline-size: 44px;
+          inline-size: 47px;
           padding-inline-start: 4px;
+          font-size: 10.5px;
+        }
+        .rest {
+          display: none;
         }
         .control-row {
           display: none;
@@ -285,7 +292,7 @@ export class WireElement extends DemoElement {
           ${KINDS.map(
             (kind) => html`
               <tr class="${kind}-row">
-                <th scope="row"><span class="key ${kind}"></span>${KIND_NAMES[kind]}</th>
+                <th scope="row"><span class="key ${kind}"></span>${KIND_NAMES[kind]}${kind === 'ack' ? html`<span class="rest">nowledged</span>` : ''}</th>
                 ${cell(kind, 'out')('a')}${cell(kind, 'in')('a')}${cell(kind, 'out')('b')}${cell(kind, 'in')('b')}
               </tr>
             `,
@@ -296,9 +303,11 @@ export class WireElement extends DemoElement {
   }
 }
 
+/** At most seven letters: what a column has space for. */
 const shortBytes = (bytes: number): string => {
   if (bytes < 1000) return `${bytes} B`
-  return bytes < 1_000_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`
+  const [count, unit] = bytes < 999_500 ? [bytes / 1000, 'kB'] : [bytes / 1_000_000, 'MB']
+  return `${count.toFixed(count < 99.95 ? 1 : 0)} ${unit}`
 }
 
 const CONNECTION_WORDS: Readonly<Record<Desk['room']['status']['connection'], string>> = {

@@ -1,13 +1,26 @@
 /** The lamps' end of `/lamps`: one connection for all of them, which comes back when it is lost. */
-import type { WebSocket } from 'ws'
 import { decodeLevels, encodeLevels, HELLO, type StreetNews } from '../lampFrames.ts'
 import { createLamps } from './lamps.ts'
+
+/** What is used of a WebSocket: Node's own and the one of the package ws both have it. */
+interface Socket {
+  binaryType: string
+  readonly readyState: number
+  send(frame: Uint8Array<ArrayBuffer>): void
+  close(code?: number): void
+  addEventListener(type: 'open', listener: () => void): void
+  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void
+  addEventListener(type: 'error', listener: (event: object) => void): void
+  addEventListener(type: 'close', listener: (event: { readonly code: number; readonly reason: string }) => void): void
+}
+
+export type SocketClass = new (address: URL) => Socket
 
 export interface GatewayOptions {
   readonly url: string
   /** The one street that it has; default all of them. */
   readonly room?: string | undefined
-  readonly WebSocket: typeof WebSocket
+  readonly WebSocket: SocketClass
   /** Told what people at a terminal may want to know. */
   say(line: string): void
   /** It is over: trying again would lead to the same. */
@@ -19,8 +32,16 @@ const FIRST_WAIT = 500
 const LONGEST_WAIT = 10_000
 /** Milliseconds in which a server with street lamps greets. */
 const GREETING_TIME = 5_000
+/** `WebSocket.OPEN`. */
+const OPEN = 1
 /** Close codes of a server that refuses for good. */
 const isPermanent = (code: number): boolean => code >= 4400 && code <= 4499
+
+/** What the package ws knows of an attempt that met nobody, such as ` (ECONNREFUSED)`; Node's own keeps it to itself. */
+const causeOf = (event: object): string => {
+  const error = 'error' in event ? event.error : undefined
+  return error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
+}
 
 export const addressOf = (url: string, room: string | undefined): URL => {
   const address = new URL('lamps', url.endsWith('/') ? url : `${url}/`)
@@ -34,7 +55,7 @@ export const openGateway = ({ url, room, WebSocket, say, fail }: GatewayOptions)
   let isOver = false
   let attempts = 0
   let retry: ReturnType<typeof setTimeout> | undefined
-  let current: WebSocket | undefined
+  let current: Socket | undefined
 
   const end = (reason?: string): void => {
     if (isOver) return
@@ -46,12 +67,15 @@ export const openGateway = ({ url, room, WebSocket, say, fail }: GatewayOptions)
 
   const connect = (): void => {
     const socket = new WebSocket(address)
+    socket.binaryType = 'arraybuffer'
     current = socket
     const rooms = new Map<number, string>()
+    let isOpened = false
     let isGreeted = false
+    let isLost = false
     const lamps = createLamps((levels) => {
       const there = levels.filter(({ street }) => rooms.has(street))
-      if (socket.readyState === WebSocket.OPEN && there.length > 0) socket.send(encodeLevels(there))
+      if (socket.readyState === OPEN && there.length > 0) socket.send(encodeLevels(there))
     })
     const noLamps = (): void =>
       end(`The server at ${url} has no street lamps; start it with --demo, as npm start does.`)
@@ -75,28 +99,41 @@ export const openGateway = ({ url, room, WebSocket, say, fail }: GatewayOptions)
       say(`Street ${name} ${there ? 'has light' : 'is asleep'}`)
     }
 
-    socket.on('open', () => {
-      greeting = setTimeout(noLamps, GREETING_TIME)
-    })
-    socket.on('message', (message: Buffer, isBinary) => {
-      const levels = isBinary && isGreeted ? decodeLevels(message) : undefined
-      if (levels) lamps.command(levels)
-      else if (isBinary) noLamps()
-      else hear(message.toString())
-    })
-    // What went wrong is told by the close that follows, but for an attempt that met nobody.
-    socket.on('error', (error) => {
-      if (attempts === 0) say(`No server at ${address.origin} (${'code' in error ? error.code : error.message})`)
-    })
-    socket.on('close', (code, reason) => {
+    const lost = (): void => {
+      if (isLost) return
+      isLost = true
       clearTimeout(greeting)
       lamps.stop()
       if (isOver) return
-      if (isPermanent(code)) return end(`The server at ${url} refused: ${code} ${reason.toString()}`)
       const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempts) * (1 + Math.random() / 2)
       if (attempts === 0) say('Trying until it is there')
       attempts += 1
       retry = setTimeout(connect, wait)
+    }
+
+    socket.addEventListener('open', () => {
+      isOpened = true
+      greeting = setTimeout(noLamps, GREETING_TIME)
+    })
+    socket.addEventListener('message', ({ data }) => {
+      if (typeof data === 'string') {
+        hear(data)
+        return
+      }
+      const levels = isGreeted && data instanceof ArrayBuffer ? decodeLevels(new Uint8Array(data)) : undefined
+      if (levels) lamps.command(levels)
+      else noLamps()
+    })
+    // What went wrong is told by the close that follows, but for an attempt that met nobody: after that some versions
+    // of Node say nothing more.
+    socket.addEventListener('error', (event) => {
+      if (isOpened) return
+      if (attempts === 0 && !isOver) say(`No server at ${address.origin}${causeOf(event)}`)
+      lost()
+    })
+    socket.addEventListener('close', ({ code, reason }) => {
+      if (isPermanent(code)) end(`The server at ${url} refused: ${code} ${reason}`)
+      lost()
     })
   }
 

@@ -1,6 +1,6 @@
 /** `npm run lamps`: simulated street lamps, as a process of their own. The only file here that reads `process`. */
 import { parseArgs } from 'node:util'
-import { addressOf, openGateway } from './gateway.ts'
+import { addressOf, openGateway, type SocketClass } from './gateway.ts'
 
 const HELP = `Usage: npm run lamps -- [options]
 
@@ -49,13 +49,24 @@ const readOptions = (args: readonly string[]): Options | 'help' => {
 
 const complain = (text: string): void => void process.stderr.write(`lamps: ${text}\n`)
 
-const run = async ({ url, room }: Options): Promise<void> => {
-  let WebSocket: typeof import('ws').WebSocket
+/** Node's own from version 22, else the one of the package ws; `undefined`: neither is there. */
+const findWebSocket = async (): Promise<SocketClass | undefined> => {
+  if ('WebSocket' in globalThis) return globalThis.WebSocket
   try {
-    WebSocket = (await import('ws')).WebSocket
+    return (await import('ws')).WebSocket
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
-    complain('The package ws is missing; the street lamps need it: npm install ws')
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+const run = async ({ url, room }: Options): Promise<void> => {
+  const WebSocket = await findWebSocket()
+  if (WebSocket === undefined) {
+    complain(
+      `Node.js ${process.versions.node} has no WebSocket of its own, and the package ws is not installed. ` +
+        'The street lamps need one of the two: take Node.js 22 or later, or npm install ws',
+    )
     process.exit(EXIT_FAILED)
   }
   const close = openGateway({

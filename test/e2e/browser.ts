@@ -17,12 +17,12 @@ const ARGS = [
   '--disable-sync',
 ]
 
-/** Starts a browser of its own; the caller closes it (`afterAll(() => browser.close())`). */
-export const launchBrowser = (): Promise<Browser> => {
+/** Starts a browser of its own, with more arguments; the caller closes it (`afterAll(() => browser.close())`). */
+export const launchBrowser = (...more: string[]): Promise<Browser> => {
   const executablePath = browserPath()
   if (executablePath === undefined) throw new Error(`No Chromium here. To get it: ${chromiumHint()}`)
   // Chromium's sandbox refuses to run as root.
-  const args = process.getuid?.() === 0 ? [...ARGS, '--no-sandbox'] : ARGS
+  const args = [...ARGS, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), ...more]
   return chromium.launch({ executablePath, args, headless: true })
 }
 

@@ -84,11 +84,42 @@ describeBrowser('the demo', () => {
     expect(await page.locator('demo-room .name').textContent()).toContain(room)
   })
 
-  test('says what is wrong with a room name that cannot be', async () => {
-    const page = await openPage('a%2F%2Fb')
+  test('gives a new room to a page of another address, over plain http, where browsers offer less', async () => {
+    const plain = await launchBrowser('--host-resolver-rules=MAP stage.test 127.0.0.1')
+    try {
+      const page = await plain.newPage()
+      await page.goto(`http://stage.test:${server.port}/`)
+      await says(page, 'a', 'saved')
+      expect(await page.evaluate(() => [isSecureContext, 'randomUUID' in crypto])).toEqual([false, false])
+      expect(new URL(page.url()).searchParams.get('room')).toMatch(/^[a-z]+-[a-z]+-[0-9a-f]{8}$/)
+      await page.getByRole('button', { name: 'Copy link' }).click()
+      await page.getByText('Copy the address of this page.').waitFor()
+      await page.locator('demo-push').getByRole('button', { name: 'Copy', exact: true }).click()
+      await page.getByText('select and copy it').waitFor()
+    } finally {
+      await plain.close()
+    }
+  })
+
+  test.each([
+    ['that cannot be', 'a%2F%2Fb', /INVALID_ROOM/],
+    ["that is the lamps' own socket", 'lamps', /INVALID_ROOM: "lamps" can't be .* Any other name will do/],
+  ])('says what is wrong with a room name %s, with the way out', async (_what, room, words) => {
+    const page = await openPage(room)
     const alert = page.getByRole('alert')
     await alert.waitFor()
-    expect(await alert.textContent()).toContain('INVALID_ROOM')
+    expect(await alert.textContent()).toMatch(words)
+    await alert.getByRole('link', { name: 'Open a new room.' }).click()
+    await page.waitForURL(/\?room=[a-z]+-[a-z]+-[0-9a-f]{8}$/)
+  })
+
+  test.each([250, 255])('works in a room with a name of %i bytes, but for the bytes of the lamps', async (length) => {
+    const page = await openDemo('n'.repeat(length))
+    await desk(page, 'a').locator('demo-street-map [data-lamp="4"]').click()
+    await desk(page, 'a').getByRole('switch', { name: 'Light' }).click()
+    await desk(page, 'b').getByLabel('Lamp 4: set to 70 %, confirmed').waitFor()
+    expect(await desk(page, 'b').locator('[data-bytes="device"]').textContent()).toBe('–')
+    expect(await desk(page, 'b').locator('[data-bytes="update"]').textContent()).toMatch(/^\d+ B$/)
   })
 
   test('shows an edit of one desk on the other and in a second window', async () => {
@@ -376,6 +407,15 @@ describeBrowser('the demo', () => {
       const page = await openDemo(newRoom(), { colorScheme })
       const failing = (await contrasts(page)).filter(({ ratio, least }) => ratio < least)
       expect(failing, colorScheme).toEqual([])
+      // Of the soft ink, whose contrast is among those.
+      const [placeholder, soft] = await desk(page, 'a')
+        .locator('demo-chat input')
+        .evaluate((input) => {
+          const { color, opacity } = getComputedStyle(input, '::placeholder')
+          const news = getComputedStyle((input.getRootNode() as ShadowRoot).querySelector('.news')!)
+          return [`${color} ${opacity}`, `${news.color} 1`]
+        })
+      expect(placeholder).toBe(soft)
     }
   })
 
@@ -393,6 +433,66 @@ describeBrowser('the demo', () => {
     await page.locator('#desk-b').scrollIntoViewIfNeeded()
     await desk(page, 'b').getByRole('button', { name: 'Go offline' }).tap()
     await says(page, 'b', 'offline')
+  })
+
+  test.each([1080, 1100, 1130, 1200, 1240, 1300, 1340])('cuts nothing and covers nothing at %i px', async (width) => {
+    const page = await openDemo(newRoom(), { viewport: { width, height: 800 } })
+    const found = await page.evaluate(() => {
+      const textOf = (element: Element): DOMRect => {
+        const range = document.createRange()
+        range.selectNodeContents(element)
+        return range.getBoundingClientRect()
+      }
+      const within = (selector: string): ParentNode => document.querySelector(selector)!.shadowRoot!
+      const meet = (a: DOMRect, b: DOMRect): boolean =>
+        a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom
+      const push = document.querySelector('demo-push')!.getBoundingClientRect()
+      const room = [...within('demo-room').querySelectorAll('button, .name, .hint')]
+      const covered = [...room, ...document.querySelectorAll('.title > *')].filter((each) => meet(textOf(each), push))
+      const actions = within('demo-push').querySelector('[slot=actions]')!.getBoundingClientRect()
+      const tabs = within('demo-push').querySelector('demo-panel')!.shadowRoot!.querySelector('[role=tablist]')!
+      const desk = within('#desk-a')
+      const hints = ['demo-board', 'demo-lamps'].map(
+        (name) => desk.querySelector(name)!.shadowRoot!.querySelector('.hint')!,
+      )
+      return {
+        covered: covered.map(({ textContent }) => textContent),
+        tabsAreCut: tabs.scrollWidth > tabs.clientWidth,
+        actionsAreCut: actions.right > push.right,
+        tableIsCut:
+          within('demo-wire').querySelector('table')!.offsetWidth >
+          document.querySelector<HTMLElement>('demo-wire')!.offsetWidth,
+        cutHints: hints.filter((hint) => hint.scrollWidth > hint.clientWidth || hint.scrollHeight > hint.clientHeight)
+          .length,
+      }
+    })
+    expect(found).toEqual({ covered: [], tabsAreCut: false, actionsAreCut: false, tableIsCut: false, cutHints: 0 })
+  })
+
+  test.each([
+    [WIDE, ['demo-push', 'demo-room', 'desk-a', 'desk-b']],
+    [PHONE, ['demo-room', 'desk-a', 'demo-push', 'desk-b']],
+  ])('Tab goes through the page in the order that is seen: $width px', async (viewport, order) => {
+    const page = await openDemo(newRoom(), { viewport })
+    const seen: string[] = []
+    for (let press = 0; press < 120; press += 1) {
+      await page.keyboard.press('Tab')
+      const part = await page.evaluate(() => document.activeElement?.id || document.activeElement?.localName)
+      if (part === 'body' || part === undefined) break
+      if (seen.at(-1) !== part) seen.push(part)
+    }
+    expect(seen.slice(0, order.length)).toEqual(order)
+    // Turned, a tablet changes the one for the other.
+    const other = viewport === WIDE ? PHONE : WIDE
+    await page.setViewportSize(other)
+    await until(
+      'the other order',
+      async () =>
+        (await page.locator('demo-push').evaluate((push) => push.nextElementSibling?.localName)) ===
+        (other === WIDE ? 'demo-room' : 'demo-wire'),
+    )
+    await page.locator('demo-push').getByRole('button', { name: 'Send it' }).click()
+    await untilValue(noteText(page, 'b', 'doors'), /^Doors open at 20:00$/)
   })
 
   test('does not move what is shown already', async () => {

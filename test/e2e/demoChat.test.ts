@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { describeBrowser, launchBrowser } from './browser.ts'
-import { type ServerProcess, startServerProcess } from './serverProcess.ts'
+import { freePort, type ServerProcess, startServerProcess } from './serverProcess.ts'
 
 describeBrowser('the chat of the demo', () => {
   let folder: string
@@ -37,12 +37,12 @@ describeBrowser('the chat of the demo', () => {
     return `chat-test-${rooms}`
   }
 
-  const openPage = async (room: string): Promise<Page> => {
+  const openPage = async (room: string, port = server.port): Promise<Page> => {
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 } })
     contexts.push(context)
     const page = await context.newPage()
     page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
-    await page.goto(`http://127.0.0.1:${server.port}/?room=${room}`)
+    await page.goto(`http://127.0.0.1:${port}/?room=${room}`)
     for (const side of ['a', 'b'] as const) {
       await page.locator(`#desk-${side} demo-status`).getByText('saved').first().waitFor()
     }
@@ -152,6 +152,71 @@ describeBrowser('the chat of the demo', () => {
     expect(await news.count()).toBe(0)
   })
 
+  test('who reads further up stays there while others type, and who reads the end sees each new line', async () => {
+    const page = await openPage(newRoom())
+    for (let line = 1; line <= 12; line += 1) {
+      await write(page, 'b', `Line ${line}`, 'Say')
+      await said(page, 'a')
+        .locator('li', { hasText: new RegExp(`Line ${line}$`) })
+        .waitFor()
+    }
+    const place = (): Promise<{ top: number; left: number }> =>
+      said(page, 'a').evaluate((log) => ({
+        top: Math.round(log.scrollTop),
+        left: Math.round(log.scrollHeight - log.clientHeight - log.scrollTop),
+      }))
+    expect((await place()).left).toBe(0)
+    await said(page, 'a').evaluate((log) => {
+      log.scrollTop = 40
+    })
+    await chat(page, 'b').getByLabel('Message').pressSequentially('Line 13')
+    await chat(page, 'a').getByText('is writing').waitFor()
+    expect((await place()).top).toBe(40)
+    await chat(page, 'b').getByRole('button', { name: 'Say' }).click()
+    await said(page, 'a').getByText('Line 13').waitFor()
+    expect((await place()).top).toBe(40)
+    await said(page, 'a').evaluate((log) => {
+      log.scrollTop = log.scrollHeight
+    })
+    await write(page, 'b', 'Line 14', 'Say')
+    await said(page, 'a').getByText('Line 14').waitFor()
+    expect((await place()).left).toBe(0)
+  })
+
+  test('a message whose button is clicked twice is said once', async () => {
+    const page = await openPage(newRoom())
+    await chat(page, 'a').getByLabel('Message').fill('Once')
+    const button = chat(page, 'a').getByRole('button', { name: 'Say' })
+    await button.evaluate((element: HTMLButtonElement) => {
+      element.focus()
+      element.click()
+      element.click()
+    })
+    await said(page, 'a').getByText('Once').waitFor()
+    await write(page, 'a', 'Then another', 'Say')
+    await said(page, 'b').getByText('Then another').waitFor()
+    expect(await said(page, 'b').locator('.said').count()).toBe(2)
+    expect(await button.evaluate((element) => element.matches(':focus'))).toBe(true)
+  })
+
+  test('after a restart of the server says once that messages may be missing, as nobody knows', async () => {
+    const port = await freePort()
+    let own = await startServerProcess({ data: 'memory', port }, '--demo')
+    try {
+      const page = await openPage(newRoom(), port)
+      await write(page, 'a', 'Before', 'Say')
+      await said(page, 'b').getByText('Before').waitFor()
+      await own.stop('SIGKILL')
+      own = await startServerProcess({ data: 'memory', port }, '--demo')
+      for (const side of ['a', 'b'] as const) {
+        await said(page, side).getByText('Messages may be missing here: the server restarted').waitFor()
+        expect(await said(page, side).locator('.gap').count()).toBe(1)
+      }
+    } finally {
+      await own.stop()
+    }
+  })
+
   test('says why a message was not sent, and keeps its text in the field', async () => {
     const page = await openPage(newRoom())
     await page.locator('#desk-a').getByRole('button', { name: 'Go offline' }).click()
@@ -159,5 +224,9 @@ describeBrowser('the chat of the demo', () => {
     await chat(page, 'a').getByText('NOT_CONNECTED').waitFor()
     expect(await chat(page, 'a').getByLabel('Message').inputValue()).toBe('Into the void')
     expect(await said(page, 'a').getByText('Into the void').count()).toBe(0)
+    await page.locator('#desk-a').getByRole('button', { name: 'Go online' }).click()
+    await chat(page, 'a').getByText('NOT_CONNECTED').waitFor({ state: 'detached' })
+    await chat(page, 'b').getByLabel('Message').fill('Are you back')
+    await chat(page, 'a').getByText('is writing').waitFor()
   })
 })

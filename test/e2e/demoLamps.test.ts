@@ -211,6 +211,29 @@ describeBrowser('the street lamps of the demo', () => {
     await until('the undo', async () => (await light(page, 'b', 2)) === 70)
   })
 
+  test('Tab comes to the lamp that is chosen, on a fresh page and after another was given up', async () => {
+    const page = await openPage(newRoom())
+    await confirmed(page, 'a', 24)
+    const stop = panel(page, 'a').locator('[role=option][tabindex="0"]')
+    expect(await stop.getAttribute('data-lamp')).toBe('8')
+    await panel(page, 'a').locator('..').locator('..').getByRole('tab', { name: 'Street lamps' }).focus()
+    await page.keyboard.press('Tab')
+    expect(await stop.evaluate((lamp) => lamp.matches(':focus'))).toBe(true)
+    await page.keyboard.press('Enter')
+    await until('the light', async () => (await light(page, 'b', 8)) === 70)
+
+    // The focus stays where it is, but who comes back finds what is chosen.
+    await page.keyboard.press('Shift+ArrowRight')
+    await page.keyboard.press(' ')
+    expect(await chosen(page, 'a')).toEqual(['8'])
+    expect(await stop.getAttribute('data-lamp')).toBe('9')
+    await page.keyboard.press('Tab')
+    await until('the tab stop', async () => (await stop.getAttribute('data-lamp')) === '8')
+    await page.keyboard.press('Shift+Tab')
+    await page.keyboard.press('Enter')
+    await until('the dark', async () => (await light(page, 'b', 8)) === 0)
+  })
+
   test('a slider that is drawn writes now and then on its way, and where it stops', async () => {
     const page = await openPage(newRoom())
     await confirmed(page, 'a', 24)
@@ -259,6 +282,53 @@ describeBrowser('the street lamps of the demo', () => {
     expect(await push.locator('.answer').textContent()).toBe('200 Pushed to everyone.')
     expect(await push.getByLabel('Announcement').inputValue()).toBe('')
     expect(await said(page, 'a').locator('.said').count()).toBe(1)
+  })
+
+  test('a form that is posted twice before the answer is sent once, and keeps the focus on its button', async () => {
+    const page = await openPage(newRoom())
+    const push = page.locator('demo-push')
+    await push.getByRole('tab', { name: 'Form', exact: true }).click()
+    await push.getByLabel('Announcement').fill('Once is enough')
+    const posts: string[] = []
+    let release = (): void => undefined
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    await page.route('**/announcements', async (route) => {
+      posts.push(route.request().postData() ?? '')
+      await held
+      await route.continue()
+    })
+    const button = push.getByRole('button', { name: 'Post it' })
+    await button.dblclick()
+    await until('the post', () => posts.length > 0)
+    expect(await button.getAttribute('aria-disabled')).toBe('true')
+    expect(await button.evaluate((element) => element.matches(':focus'))).toBe(true)
+    release()
+    await push.getByText('200 Pushed to everyone.').waitFor()
+    await said(page, 'b').getByText('Once is enough').waitFor()
+    expect(posts).toHaveLength(1)
+    expect(await button.getAttribute('aria-disabled')).toBe('false')
+  })
+
+  test('in a room that needs a signature, says in words why no lamp and no form does anything', async () => {
+    const own = await startServerProcess({ data: 'memory' }, '--demo', '--app', '1:key:secret')
+    try {
+      const context = await browser.newContext({ viewport: { width: 1440, height: 900 } })
+      contexts.push(context)
+      const page = await context.newPage()
+      await page.goto(`http://127.0.0.1:${own.port}/?room=private-hall`)
+      await page.locator('#desk-a demo-status').getByText('not allowed').first().waitFor()
+      await until('the words', async () => (await words(page, 'a')).endsWith('the server does not let this desk in'))
+      const push = page.locator('demo-push')
+      await push.getByRole('tab', { name: 'Form', exact: true }).click()
+      await push.getByLabel('Announcement').fill('Anybody')
+      await push.getByRole('button', { name: 'Post it' }).click()
+      await push.getByText(/^502 Tutti refused it: /).waitFor()
+      expect(await push.locator('.answer').textContent()).not.toContain('{')
+    } finally {
+      await own.stop()
+    }
   })
 
   test('says that the application does not answer, and keeps the text', async () => {

@@ -1,7 +1,11 @@
 /** The street lamps of the demo from both ends of their socket: the server's, as a process, and the devices'. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -24,8 +28,10 @@ interface Run {
 const runs: Run[] = []
 
 /** The devices' command, as `npm run lamps` runs it once all is built. */
-const runFleet = (...args: string[]): Run => {
-  const child = spawn(process.execPath, [FLEET, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+const runFleet = (...args: string[]): Run => runNode(FLEET, ...args)
+
+const runNode = (...args: string[]): Run => {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let [stdout, stderr] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
@@ -228,7 +234,8 @@ describe('/lamps', () => {
     await until('the third', async () => (await readDocument(server, room)).lamps?.[3]?.shown === 20)
     expect(await sequence(server, room)).toBe(before + 2)
 
-    // What passed, in a channel beside the room's own.
+    // What passed for a change, in a channel beside the room's own: not what confirms anything else, before or with it.
+    for (let lamp = 1; lamp <= 24; lamp += 1) gateway.confirm(room, [lamp, lamp === 3 ? 20 : 50])
     await patch(server, room, { lamps: { 5: { level: 51 } } })
     await until('the frame', () => gateway.levels(room)[5] === 51)
     gateway.confirm(room, [5, 51], [6, 50])
@@ -241,7 +248,7 @@ describe('/lamps', () => {
       told = ((await answer.json()) as { events: typeof told }).events
       return told.length > 0
     })
-    expect(told.map(({ event, data }) => [event, data])).toEqual([['confirmed', { lamps: 1, out: 4, back: 8, json }]])
+    expect(told.map(({ event, data }) => [event, data])).toEqual([['confirmed', { lamps: 1, out: 4, back: 4, json }]])
     await gateway.close()
   })
 
@@ -369,25 +376,48 @@ describe('the simulated lamps', () => {
     expect(run.stderr()).toMatch(/^lamps: The server at ws:\S+ has no street lamps; start it with --demo/)
   })
 
-  test('wait for a server that is not there yet, and come back after it was away', async () => {
-    const port = await freePort()
-    const run = runFleet('--url', `http://127.0.0.1:${port}/?room=copied`)
-    await until('the first attempt', () => run.stdout().includes('No server at ws://127.0.0.1'))
-    for (const round of [1, 2]) {
-      const server = await startServer({ data: 'memory', port }, '--demo')
-      await killFleet(server)
-      await patch(server, 'main', { lamps: { 1: { on: true, level: 60 } } })
-      await until(
-        `the confirmation, round ${round}`,
-        async () => (await readDocument(server, 'main')).lamps?.[1]?.shown === 60,
-        15_000,
-      )
-      await server.stop('SIGKILL')
+  test.each([
+    ['the first', []],
+    // Where Node has none unless asked for one: the package ws is the other.
+    ["Node's own", 'WebSocket' in globalThis ? [] : ['--experimental-websocket']],
+  ])(
+    'with %s WebSocket wait for a server that is not there yet, and come back after it was away',
+    async (_whose, flags) => {
+      const port = await freePort()
+      const run = runNode(...flags, FLEET, '--url', `http://127.0.0.1:${port}/?room=copied`)
+      await until('the first attempt', () => run.stdout().includes('No server at ws://127.0.0.1'))
+      for (const round of [1, 2]) {
+        const server = await startServer({ data: 'memory', port }, '--demo')
+        await killFleet(server)
+        await patch(server, 'main', { lamps: { 1: { on: true, level: 60 } } })
+        await until(
+          `the confirmation, round ${round}`,
+          async () => (await readDocument(server, 'main')).lamps?.[1]?.shown === 60,
+          15_000,
+        )
+        await server.stop('SIGKILL')
+      }
+      run.child.kill('SIGTERM')
+      expect(await run.ended).toBe(0)
+      expect(run.stderr().replace(/^\(node:.*\n/gm, '')).toBe('')
+    },
+    60_000,
+  )
+
+  test.runIf(!('WebSocket' in globalThis))('without any WebSocket say what to do, with exit code 1', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tutti-fleet-'))
+    try {
+      // Away from the package ws, as where the installed package does not bring it.
+      await cp(dirname(dirname(FLEET)), folder, { recursive: true })
+      await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
+      const run = runNode(join(folder, 'fleet', 'main.js'))
+      expect(await run.ended).toBe(1)
+      expect(run.stderr()).toMatch(/^lamps: Node.js 20\.\S+ has no WebSocket of its own, .* npm install ws\n$/)
+      expect(run.stdout()).toBe('')
+    } finally {
+      await rm(folder, { recursive: true, force: true })
     }
-    run.child.kill('SIGTERM')
-    expect(await run.ended).toBe(0)
-    expect(run.stderr()).toBe('')
-  }, 60_000)
+  })
 
   test.each(['SIGTERM', 'SIGKILL'] as const)('started by a server, they end with it on %s', async (signal) => {
     const server = await startServer({ data: 'memory' }, '--demo')
@@ -482,7 +512,22 @@ describe('the application of the demo', () => {
     async (_what, form, origin, status) => {
       const response = await post(form, origin)
       expect(response.status).toBe(status)
-      expect((await response.text()).length).toBeGreaterThan(10)
+      const text = await response.text()
+      expect(text.length).toBeGreaterThan(10)
+      // Words, whatever the server itself said.
+      expect(text).not.toContain('{')
     },
   )
+
+  test('answers 400 to a request whose Host is none', async () => {
+    const { hostname, port, pathname, origin } = new URL(await address())
+    const socket = connect(Number(port), hostname)
+    socket.end(
+      `POST ${pathname} HTTP/1.1\r\nHost: bad host\r\nOrigin: ${origin}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
+    )
+    let answer = ''
+    for await (const piece of socket.setEncoding('utf8')) answer += piece
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+    expect(answer).toContain('The header Host names no host.')
+  })
 })

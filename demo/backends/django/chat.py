@@ -88,7 +88,8 @@ PAGE = """<!doctype html>
   const pusher = new Pusher(@KEY@, {
     cluster: '', wsHost: @HOST@, wsPort: @PORT@, wssPort: @PORT@, forceTLS: false, enabledTransports: ['ws', 'wss'],
   })
-  pusher.subscribe('chat').bind('show-message', ({ name, text }) => {
+  pusher.subscribe('chat').bind('show-message', (data) => {
+    const { name, text } = typeof data === 'string' ? { name: 'someone', text: data } : data
     const item = document.createElement('li')
     item.textContent = `${name}: ${text}`
     document.querySelector('#messages').append(item)
