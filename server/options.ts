@@ -112,7 +112,12 @@ const LIST = {
   maxJoinsPerSecond: wholeNumber(100, 1, 1_000_000, {
     meaning: 'Rooms and channels that one connection may join in a second, beyond `maxRoomsPerConnection` at once.',
   }),
-  maxEventBytes: bytes(64 * KIB, KIB, 64 * MIB, 'Data of one event; what comes by the Pusher doors keeps to the limits of the app.'),
+  maxEventBytes: bytes(
+    64 * KIB,
+    KIB,
+    64 * MIB,
+    'Data of one event; what comes by the Pusher doors keeps to the limits of the app.',
+  ),
   maxEventsPerSecond: wholeNumber(100, 1, 1_000_000, {
     meaning: 'Events that one connection may send in a second, and at once after a second of rest.',
   }),
