@@ -1,53 +1,12 @@
 /** The chat of the demo in a real Chromium: events beside what the document keeps. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { describeBrowser, launchBrowser } from './browser.ts'
-import { freePort, type ServerProcess, startServerProcess } from './serverProcess.ts'
+import type { Locator, Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { describeBrowser } from './browser.ts'
+import { useDemoPages } from './demoPages.ts'
+import { freePort, startServerProcess } from './serverProcess.ts'
 
 describeBrowser('the chat of the demo', () => {
-  let folder: string
-  let server: ServerProcess
-  let browser: Browser
-  const contexts: BrowserContext[] = []
-  const complaints: string[] = []
-  let rooms = 0
-
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'tutti-chat-'))
-    server = await startServerProcess({ data: folder }, '--demo')
-    browser = await launchBrowser()
-  })
-
-  afterEach(async () => {
-    for (const context of contexts.splice(0)) await context.close()
-    expect(complaints.splice(0)).toEqual([])
-  })
-
-  afterAll(async () => {
-    await browser?.close()
-    await server?.stop()
-    await rm(folder, { recursive: true, force: true })
-  })
-
-  const newRoom = (): string => {
-    rooms += 1
-    return `chat-test-${rooms}`
-  }
-
-  const openPage = async (room: string, port = server.port): Promise<Page> => {
-    const context = await browser.newContext({ viewport: { width: 1440, height: 900 } })
-    contexts.push(context)
-    const page = await context.newPage()
-    page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
-    await page.goto(`http://127.0.0.1:${port}/?room=${room}`)
-    for (const side of ['a', 'b'] as const) {
-      await page.locator(`#desk-${side} demo-status`).getByText('saved').first().waitFor()
-    }
-    return page
-  }
+  const { newRoom, openPage } = useDemoPages('chat')
 
   const chat = (page: Page, side: 'a' | 'b'): Locator => page.locator(`#desk-${side} demo-chat`)
   const said = (page: Page, side: 'a' | 'b'): Locator => chat(page, side).getByRole('log')

@@ -1,18 +1,16 @@
 /** The street lamps of the demo in a real Chromium, with real devices, and what its back ends push. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import type { Locator, Page } from 'playwright-core'
+import { afterEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { decodeLevels, type LampLevel } from '../../demo/lampFrames.ts'
 import { findTool } from '../../scripts/tools.mjs'
-import { describeBrowser, launchBrowser } from './browser.ts'
+import { describeBrowser } from './browser.ts'
+import { useDemoPages } from './demoPages.ts'
 import { type ServerProcess, startServerProcess } from './serverProcess.ts'
 import { until } from './until.ts'
 
@@ -22,54 +20,19 @@ const FLEET = fileURLToPath(new URL('../../dist/demoBackend/fleet/main.js', impo
 const run = promisify(execFile)
 
 describeBrowser('the street lamps of the demo', () => {
-  let folder: string
-  let server: ServerProcess
-  let browser: Browser
-  const contexts: BrowserContext[] = []
-  const complaints: string[] = []
+  const pages = useDemoPages('lamps')
+  const { newPage, newRoom, openPage } = pages
   const fleets: ChildProcess[] = []
-  let rooms = 0
 
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'tutti-lamps-'))
-    server = await startServerProcess({ data: folder }, '--demo')
-    browser = await launchBrowser()
-  })
-
-  afterEach(async () => {
-    for (const context of contexts.splice(0)) await context.close()
+  afterEach(() => {
     for (const fleet of fleets.splice(0)) fleet.kill('SIGKILL')
-    expect(complaints.splice(0)).toEqual([])
   })
-
-  afterAll(async () => {
-    await browser?.close()
-    await server?.stop()
-    await rm(folder, { recursive: true, force: true })
-  })
-
-  const newRoom = (): string => {
-    rooms += 1
-    return `lamps-test-${rooms}`
-  }
-
-  const openPage = async (room: string, port = server.port): Promise<Page> => {
-    const context = await browser.newContext({ viewport: { width: 1440, height: 900 } })
-    contexts.push(context)
-    const page = await context.newPage()
-    page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
-    await page.goto(`http://127.0.0.1:${port}/?room=${room}`)
-    for (const side of ['a', 'b'] as const) {
-      await page.locator(`#desk-${side} demo-status`).getByText('saved').first().waitFor()
-    }
-    return page
-  }
 
   test('a lamp set in one window is told to the device, lit by it, and confirmed in every window', async () => {
     const room = newRoom()
     const page = await openPage(room)
     const second = await openPage(room)
-    const device = await listen(server, room)
+    const device = await listen(pages.server, room)
     await confirmed(page, 'a', 24)
     expect(await light(second, 'b', 4)).toBe(0)
 
@@ -96,7 +59,7 @@ describeBrowser('the street lamps of the demo', () => {
   test('shows what passed for a change, in bytes: on the wire of the document, and of the devices', async () => {
     const room = newRoom()
     const page = await openPage(room)
-    const device = await listen(server, room)
+    const device = await listen(pages.server, room)
     await confirmed(page, 'a', 24)
     device.frames.length = 0
     await lamp(page, 'a', 4).click()
@@ -168,7 +131,7 @@ describeBrowser('the street lamps of the demo', () => {
 
   test('a room that had content before there were lamps gets its street with the first one that is set', async () => {
     const room = newRoom()
-    const response = await fetch(`http://127.0.0.1:${server.port}/rooms/${room}/document`, {
+    const response = await fetch(`http://127.0.0.1:${pages.server.port}/rooms/${room}/document`, {
       method: 'PATCH',
       headers: { 'content-type': 'application/merge-patch+json' },
       body: JSON.stringify({ kept: [{ name: 'Viola', text: 'of old' }] }),
@@ -314,9 +277,7 @@ describeBrowser('the street lamps of the demo', () => {
   test('in a room that needs a signature, says in words why no lamp and no form does anything', async () => {
     const own = await startServerProcess({ data: 'memory' }, '--demo', '--app', '1:key:secret')
     try {
-      const context = await browser.newContext({ viewport: { width: 1440, height: 900 } })
-      contexts.push(context)
-      const page = await context.newPage()
+      const page = await newPage()
       await page.goto(`http://127.0.0.1:${own.port}/?room=private-hall`)
       await page.locator('#desk-a demo-status').getByText('not allowed').first().waitFor()
       await until('the words', async () => (await words(page, 'a')).endsWith('the server does not let this desk in'))
