@@ -127,6 +127,7 @@ describe('without a batch', () => {
     inbox.respond((_, response) => answers.push(() => response.end()))
     const { tell } = await start(appWith(hook(inbox.url)))
     for (let i = 0; i < 30; i++) tell(`private-${i}`, i)
+    await until('as many as there may be', () => answers.length === 8)
     for (let answered = 0; answered < 30; answered++) {
       await until('a request', () => answers.length > 0)
       answers.shift()!()
