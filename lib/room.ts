@@ -348,8 +348,8 @@ export const connect = <
   options: ConnectOptions<PS, E>,
 ): Room<St, PS, E> => {
   const { room, presence, backoff } = options
-  const { destroyed, status } = internals(store)
-  if (destroyed) throw new TuttiError('DESTROYED', 'this store was destroyed')
+  const { graph, status } = internals(store)
+  if (graph.isDestroyed) throw new TuttiError('DESTROYED', 'this store was destroyed')
   checkRoomName(room)
   const address = parseAddress(options.url)
   parseMilliseconds({

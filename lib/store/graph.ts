@@ -1,7 +1,6 @@
 /** The live nodes of one document: what was read from it, who reads it, and what a remote change touches. */
 import * as Y from 'yjs'
 import { errorAt, fail } from './failure.ts'
-import { hints } from './hints.ts'
 import { batch, isTracking, Signal } from './reactive.ts'
 import {
   DEEP,
@@ -179,12 +178,7 @@ const reportMisfit = (node: Node, key: string | number, schema: Schema): void =>
   node.misfits ??= new Set()
   if (validateRemote === 'off' || node.misfits.has(key)) return
   node.misfits.add(key)
-  const error = errorAt(
-    'INVALID_VALUE',
-    [...pathOf(node), key],
-    `what is stored is no s.${schema.kind}()`,
-    hints.misfit,
-  )
+  const error = errorAt('INVALID_VALUE', [...pathOf(node), key], `what is stored is no s.${schema.kind}()`)
   // Not within the reading computation, whose render an exception of the application would break.
   queueMicrotask(() => onError(error))
 }
@@ -236,7 +230,7 @@ export const createGraph = (doc: Y.Doc, schema: Schema, options: GraphOptions): 
     try {
       return doc.get(name, type as new () => Y.AbstractType<unknown>)
     } catch (cause) {
-      return fail('INVALID_SCHEMA', [name], 'the document holds another type under this name', hints.otherType, cause)
+      return fail('INVALID_SCHEMA', [name], 'the document holds another type under this name', cause)
     }
   }
   const roots: Record<string, YType> = Object.create(null)

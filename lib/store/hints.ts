@@ -8,10 +8,16 @@ import type { Shape } from './schema.ts'
 const likeness = (a: string, b: string): number =>
   [...a].filter((character) => b.includes(character)).length - Math.abs(a.length - b.length)
 
+const nearNames = (key: string, known: Shape): string => {
+  const near = Object.keys(known).sort((a, b) => likeness(key, b) - likeness(key, a))
+  return near.length > 0 ? `Did you mean ${near.slice(0, 3).join(', ')}?` : 'Nothing is known here.'
+}
+
 /** The schema that takes values of a class. */
 const TAKERS: Readonly<Record<string, string>> = {
   String: 's.string()',
   Number: 's.number(), if finite,',
+  NaN: 's.number(), if finite,',
   Boolean: 's.boolean()',
   Date: 's.date(), if valid,',
   Uint8Array: 's.bytes()',
@@ -21,43 +27,55 @@ const TAKERS: Readonly<Record<string, string>> = {
   undefined: '.optional()',
 }
 
-const HINTS = {
-  unknownKey: (key: string, known: Shape): string => {
-    const near = Object.keys(known).sort((a, b) => likeness(key, b) - likeness(key, a))
-    return near.length > 0 ? `Did you mean ${near.slice(0, 3).join(', ')}?` : 'Nothing is known here.'
-  },
-  invalidValue: (className: string): string => {
-    const taker = TAKERS[className]
-    return taker === undefined
-      ? 'Store plain values: text, finite numbers, booleans, Date, Uint8Array, JSON.'
-      : `${taker} takes ${className}.`
-  },
-  cycle: 'JSON can hold no cycle; store ids instead.',
-  tooDeep: 'Store it flat, by ids.',
-  invalidId: (longest: number): string => `An id is a string of 1 to ${longest} characters, not __proto__.`,
-  misfit: 'Another client stored it. It reads as the default; write a value to replace it.',
-  listIndex: (length: number): string => `The list has ${length} items.`,
-  textRange: (length: number): string => `The text has length ${length}.`,
-  detached: 'It was deleted, or is stored in another form. Read it again from store.state, or assign it as a whole.',
-  destroyed: 'Make a new store.',
-  writeInRender: 'Write in an event or a lifecycle callback.',
-  asynchronous: 'Await first, then call transact.',
-  noShape: 'Pass { schema: { title: s.string() } }.',
-  noSchema: 'Use what s returns, as s.string().',
-  unusableName: 'Choose another name.',
-  otherType: 'Use the schema that the document was made with, or another name.',
-  noPersistence: 'Name a database, or leave it out.',
+const takerOf = (className: string): string => {
+  const taker = TAKERS[className]
+  return taker === undefined
+    ? 'Store plain values: text, finite numbers, booleans, Date, Uint8Array, JSON.'
+    : `${taker} takes ${className}.`
 }
 
-const given = (): Partial<typeof HINTS> => {
+/** By the message; a function is given what its parentheses found. */
+const HINTS: readonly (readonly [message: RegExp, hint: string | ((found: string) => string)])[] = [
+  [/expected .*, got (.*)/, takerOf],
+  [/contains itself/, 'JSON can hold no cycle; store ids instead.'],
+  [/nested deeper/, 'Store it flat, by ids.'],
+  [/not an id of 1 to (\d+)/, (most) => `An id is a string of 1 to ${most} characters, not __proto__.`],
+  [/what is stored/, 'Another client stored it. It reads as the default; write a value to replace it.'],
+  [/no such index.*\b(\d+)/, (length) => `The list has ${length} items.`],
+  [/out of range.*\b(\d+)/, (length) => `The text has length ${length}.`],
+  [/not in the document/, 'It was deleted, or is stored in another form. Read it again from store.state, or assign it.'],
+  [/was destroyed/, 'Make a new store.'],
+  [/while it was rendering/, 'Write in an event or a lifecycle callback.'],
+  [/asynchronous/, 'Await first, then call transact.'],
+  [/schema is not an object/, 'Pass { schema: { title: s.string() } }.'],
+  [/not a schema/, 'Use what s returns, as s.string().'],
+  [/not a usable name/, 'Choose another name.'],
+  [/default does not fit/, 'Give one that its schema takes; `cause` says what is wrong.'],
+  [/another type/, 'Use the schema that the document was made with, or another name.'],
+  [/persist is/, 'Name a database, or leave it out.'],
+  [/can't keep the document/, 'The store works, but a reload without the network will not show its changes.'],
+  [/not an order key/, 'Use what orderBetween returned.'],
+]
+
+/** The hint of an error's message. `unknown`: the key that is none of the `known` ones. */
+const find = (message: string, unknown?: string | number, known?: Shape): string | undefined => {
+  if (known) return nearNames(String(unknown), known)
+  for (const [pattern, hint] of HINTS) {
+    const found = pattern.exec(message)
+    if (found) return typeof hint === 'string' ? hint : hint(found[1] ?? '')
+  }
+  return undefined
+}
+
+const given = (): typeof find | undefined => {
   try {
     // Bundlers replace the expression by its value and then drop what it leaves out.
-    if (process.env.NODE_ENV !== 'production') return HINTS
+    if (process.env.NODE_ENV !== 'production') return find
   } catch {
     // Nobody replaced it, and there is no `process` in a browser.
   }
-  return {}
+  return undefined
 }
 
-/** Empty in production. */
-export const hints: Partial<typeof HINTS> = given()
+/** `undefined` in production. */
+export const hintOf: typeof find | undefined = given()

@@ -4,6 +4,7 @@ import type { TuttiError } from '../errors.ts'
 import type { LocalChanges } from '../localChanges.ts'
 import type { Persistence } from '../persistence.ts'
 import type { StatusCells, SyncStatus } from '../status.ts'
+import type { Graph } from './schema.ts'
 
 /** Under this key a store carries its `Internals`. */
 export const INTERNALS: unique symbol = Symbol('tutti.internals')
@@ -11,13 +12,14 @@ export const INTERNALS: unique symbol = Symbol('tutti.internals')
 export interface Internals {
   /** Writable status; `status.view` is what the application sees. The store itself writes only `persisted`, `error`. */
   readonly status: StatusCells
-  /** What keeps the document on this device, if anything does: surely known once `isReady`. */
-  readonly persistence: Persistence | undefined
-  /** What this device had stored is in the document, or turned out unreadable. `whenReady()` of the store waits for it. */
-  readonly isReady: boolean
-  readonly destroyed: boolean
-  /** How many values of the state somebody subscribes to right now. */
-  readonly subscriptions: number
+  readonly graph: Graph
+  /** What keeps the document on this device, if anything does: surely known once `isReady`. Only the store sets it. */
+  persistence: Persistence | undefined
+  /**
+   * What this device had stored is in the document, or turned out unreadable. `whenReady()` of the store waits for it.
+   * Only the store sets it.
+   */
+  isReady: boolean
   /**
    * What `status.unsyncedChanges` counts. `createStore` makes it, so that writes before the first `connect` count
    * too.

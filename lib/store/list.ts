@@ -2,7 +2,6 @@
 import * as Y from 'yjs'
 import { fail, unknownKey } from './failure.ts'
 import { bulk, changed, fits, nodeOf, pathOf, read, readPlain, track } from './graph.ts'
-import { hints } from './hints.ts'
 import { type LiveList, NODE } from './live.ts'
 import { parseItem } from './parse.ts'
 import { define, type Flag, type Node, type Schema, type Stored } from './schema.ts'
@@ -45,7 +44,7 @@ const parseItems = (node: Node, items: Iterable<unknown>, index: number): Stored
 
 const checkIndex = (node: Node, index: number, end = lengthOf(node)): void => {
   if (!Number.isInteger(index) || index < 0 || index >= end) {
-    fail('INVALID_VALUE', [...pathOf(node), index], 'no such index', hints.listIndex?.(lengthOf(node)))
+    fail('INVALID_VALUE', [...pathOf(node), index], `no such index in a list of ${lengthOf(node)}`)
   }
 }
 

@@ -1,8 +1,6 @@
 /** From what an application writes to what Yjs may store: everything is checked before anything is stored. */
-import type { TuttiError } from '../errors.ts'
 import { fail, invalid } from './failure.ts'
 import { snapshot } from './graph.ts'
-import { hints } from './hints.ts'
 import { NODE } from './live.ts'
 import { isSchema, type Node, type Path, type Schema, type Shape, type Stored } from './schema.ts'
 
@@ -33,7 +31,7 @@ export const checkText = (value: unknown): string | undefined => readText(value)
 
 export const checkId = (id: unknown, path: Path): void => {
   if (typeof id !== 'string' || id === '' || id.length > MAX_ID_LENGTH || id === '__proto__' || wellFormed(id) !== id) {
-    fail('INVALID_VALUE', path, 'not an id', hints.invalidId?.(MAX_ID_LENGTH))
+    fail('INVALID_VALUE', path, `not an id of 1 to ${MAX_ID_LENGTH} characters`)
   }
 }
 
@@ -65,14 +63,14 @@ export const checkShape = (shape: Shape, path: Path): void => {
 }
 
 const checkSchema = (schema: Schema, path: Path): void => {
-  if (!isSchema(schema)) fail('INVALID_SCHEMA', path, 'not a schema', hints.noSchema)
+  if (!isSchema(schema)) fail('INVALID_SCHEMA', path, 'not a schema')
   const name = path.at(-1)
-  if (name === '' || name === '__proto__') fail('INVALID_SCHEMA', path, 'not a usable name', hints.unusableName)
+  if (name === '' || name === '__proto__') fail('INVALID_SCHEMA', path, 'not a usable name')
   if (schema.fallback !== undefined) {
     try {
       parse(schema, schema.fallback, path, newId)
     } catch (cause) {
-      fail('INVALID_SCHEMA', path, 'its default does not fit', (cause as TuttiError).message, cause)
+      fail('INVALID_SCHEMA', path, 'its default does not fit', cause)
     }
   }
   checkShape(schema.fields, path)

@@ -1,17 +1,34 @@
-/**
- * Whether a component is rendering right now. Rendering is synchronous and there is one call stack, so one counter
- * serves every store and every binding of a page; it is the only state this folder shares.
- */
-let depth = 0
+import { fail } from './failure.ts'
+import { hintOf } from './hints.ts'
+import type { Graph } from './schema.ts'
 
-export const isRendering = (): boolean => depth > 0
+const warned = new WeakSet<Graph>()
+
+const refuseWrite = (graph: Graph): void => {
+  const message = 'a component wrote to the store while it was rendering'
+  if (hintOf) fail('WRITE_IN_RENDER', [], message)
+  // Only development has hints; in production what worked so far goes on.
+  if (warned.has(graph)) return
+  warned.add(graph)
+  console.warn(`Tutti: ${message}`)
+}
+
+/**
+ * What becomes of a write right now. Rendering is synchronous and there is one call stack, so this serves every store
+ * and every binding of a page; it is the only state this folder shares. A page without bindings carries no refusal.
+ */
+let refuse: typeof refuseWrite | undefined
+
+/** Throws `WRITE_IN_RENDER` while a component renders; in production it warns once. */
+export const checkNotRendering = (graph: Graph): void => refuse?.(graph)
 
 /** Runs `fn` as the rendering of a component: a store refuses writes meanwhile. */
 export const rendering = <R>(fn: () => R): R => {
-  depth++
+  const outer = refuse
+  refuse = refuseWrite
   try {
     return fn()
   } finally {
-    depth--
+    refuse = outer
   }
 }

@@ -22,8 +22,14 @@ const hash = (bytes: Uint8Array): number => {
 }
 
 /**
- * The content that `fn` writes as an update that depends on nothing but that content: whoever encodes the same gets the
- * same operations, which Yjs then integrates once. `fn` runs twice: the first result decides the client id.
+ * Gives an empty document the content that `fn` writes; `false` if there is content. The update depends on nothing but
+ * that content: whoever encodes the same gets the same operations, which Yjs then integrates once. `fn` runs twice: the
+ * first result decides the client id.
  */
-export const encodeSeed = <Sh extends Shape>(shape: Sh, fn: (state: Live<Sh>) => void): Uint8Array =>
-  encode(shape, hash(encode(shape, 1, fn)), fn)
+export const fill = <Sh extends Shape>(doc: Y.Doc, shape: Sh, fn: (state: Live<Sh>) => void): boolean => {
+  // Deleted content counts: what somebody emptied stays empty.
+  const isEmpty = (): boolean => doc.store.clients.size === 0
+  if (!isEmpty()) return false
+  Y.applyUpdate(doc, encode(shape, hash(encode(shape, 1, fn)), fn))
+  return !isEmpty()
+}

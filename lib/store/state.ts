@@ -2,7 +2,6 @@
 import type { Doc } from 'yjs'
 import { fail } from './failure.ts'
 import { createGraph, faceOf } from './graph.ts'
-import { hints } from './hints.ts'
 import { object } from './object.ts'
 import { checkShape, newId } from './parse.ts'
 import type { Graph, GraphOptions, Live, Shape } from './schema.ts'
@@ -24,7 +23,7 @@ export const openState = <Sh extends Shape>(
   }: { readonly [K in keyof GraphOptions]?: GraphOptions[K] | undefined } = {},
 ): OpenState<Sh> => {
   if (typeof shape !== 'object' || shape === null) {
-    fail('INVALID_SCHEMA', [], 'the schema is not an object', hints.noShape)
+    fail('INVALID_SCHEMA', [], 'the schema is not an object')
   }
   checkShape(shape, [])
   const graph = createGraph(doc, object(shape), { validateRemote, onError, makeId })

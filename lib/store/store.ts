@@ -7,14 +7,13 @@ import { countLocalChanges } from '../localChanges.ts'
 import type { Persistence } from '../persistence.ts'
 import { callApart, rethrow } from '../rethrow.ts'
 import { createStatus } from '../status.ts'
-import { fail } from './failure.ts'
+import { errorAt, fail } from './failure.ts'
 import { trackedSnapshot } from './graph.ts'
-import { hints } from './hints.ts'
-import { INTERNALS, type StoreHandle } from './internals.ts'
+import { hintOf } from './hints.ts'
+import { INTERNALS, type Internals, type StoreHandle } from './internals.ts'
 import { NODE, type SnapshotOf } from './live.ts'
 import { batch, computed, effect } from './reactive.ts'
 import type { Live, Node, Shape, Snapshot } from './schema.ts'
-import { encodeSeed } from './seed.ts'
 import { openState } from './state.ts'
 import { checkWritable, destroyedError, type TransactOptions, transact } from './write.ts'
 
@@ -98,30 +97,42 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
 
   const { persist } = options
   if (persist && typeof persist !== 'string' && !persist.whenLoaded) {
-    fail('INVALID_OPTION', [], 'persist is no name and no Persistence', hints.noPersistence)
+    fail('INVALID_OPTION', [], 'persist is no name and no Persistence')
   }
-  let persistence = typeof persist === 'string' ? undefined : persist || undefined
-  const isStoredOrigin = (origin: unknown): boolean =>
-    persistence !== undefined && origin === (persistence.origin ?? persistence)
+  const isStoredOrigin = (origin: unknown): boolean => {
+    const { persistence } = inside
+    return persistence !== undefined && origin === (persistence.origin ?? persistence)
+  }
   const localChanges = countLocalChanges(doc, status, isStoredOrigin)
   const reportStorage = (cause: unknown): void => {
     if (graph.isDestroyed) return
-    report(
-      new TuttiError('STORAGE_FAILED', `this device can't keep the document: ${cause}`, {
-        hint: 'The store works, but a reload without the network will not show its changes.',
-        cause,
-        retryable: false,
-      }),
-    )
+    const message = `this device can't keep the document: ${cause}`
+    report(new TuttiError('STORAGE_FAILED', message, { hint: hintOf?.(message), cause, retryable: false }))
   }
-  let isReady = false
+  const onDestroys = new Set<() => void>()
+  const onDestroy = (fn: () => void): (() => void) => {
+    onDestroys.add(fn)
+    return () => onDestroys.delete(fn)
+  }
+
+  const inside: Internals = {
+    status,
+    graph,
+    localChanges,
+    persistence: typeof persist === 'string' ? undefined : persist || undefined,
+    isReady: false,
+    isStoredOrigin,
+    report,
+    onDestroy,
+  }
   const load = async (): Promise<void> => {
     try {
       if (typeof persist === 'string') {
         const { openIndexedDB } = await import('../offline.ts')
         if (graph.isDestroyed) return
-        persistence = openIndexedDB(persist, doc, reportStorage)
+        inside.persistence = openIndexedDB(persist, doc, reportStorage)
       }
+      const { persistence } = inside
       if (!persistence) return
       await persistence.whenLoaded
       localChanges.restore(persistence)
@@ -129,11 +140,10 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
     } catch (cause) {
       reportStorage(cause)
     } finally {
-      isReady = true
+      inside.isReady = true
     }
   }
   const ready = load()
-  const whenReady = (): Promise<void> => ready
 
   const undo = options.undo || {}
   const { y, roots = {} } = graph.root
@@ -146,32 +156,24 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
   )
   if (options.undo === false) history.pause()
 
-  const onDestroys = new Set<() => void>()
-  const onDestroy = (fn: () => void): (() => void) => {
-    onDestroys.add(fn)
-    return () => onDestroys.delete(fn)
-  }
-
   const whenSynced = async ({ signal, timeout }: WaitOptions = {}): Promise<void> => {
     if (graph.isDestroyed) throw destroyedError()
     signal?.throwIfAborted()
-    const ends: (() => void)[] = []
-    try {
-      await new Promise<void>((resolve, reject) => {
-        const abort = (): void => reject(signal?.reason)
-        const expire = (): void => reject(new TuttiError('TIMEOUT', `not synced within ${timeout} ms`))
-        const timer = timeout === undefined ? undefined : setTimeout(expire, timeout)
-        signal?.addEventListener('abort', abort)
-        ends.push(
-          () => signal?.removeEventListener('abort', abort),
-          () => clearTimeout(timer),
-          onDestroy(() => reject(destroyedError())),
-          status.synced.subscribe((isSynced) => isSynced && resolve()),
-        )
-      })
-    } finally {
-      for (const end of ends) end()
-    }
+    let end: (() => void) | undefined
+    await new Promise<void>((resolve, reject) => {
+      const abort = (): void => reject(signal?.reason)
+      const expire = (): void => reject(errorAt('TIMEOUT', [], `not synced within ${timeout} ms`))
+      signal?.addEventListener('abort', abort)
+      const timer = timeout === undefined ? undefined : setTimeout(expire, timeout)
+      const forget = onDestroy(() => reject(destroyedError()))
+      const stop = status.synced.subscribe((isSynced) => isSynced && resolve())
+      end = () => {
+        signal?.removeEventListener('abort', abort)
+        clearTimeout(timer)
+        forget()
+        stop()
+      }
+    }).finally(() => end?.())
   }
 
   const destroy = (): void => {
@@ -180,7 +182,7 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
     history.destroy()
     graph.destroy()
     localChanges.destroy()
-    persistence?.destroy().catch(rethrow)
+    inside.persistence?.destroy().catch(rethrow)
     if (!options.doc) doc.destroy()
   }
 
@@ -212,37 +214,17 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
     },
     seed: async (fn) => {
       checkWritable(graph)
-      await whenReady()
+      // Many applications have nothing to seed.
+      const [{ fill }] = await Promise.all([import('./seed.ts'), ready])
       const connection = status.connection.peek()
       if (connection !== 'idle' && connection !== 'disconnected') await whenSynced()
       if (graph.isDestroyed) throw destroyedError()
-      // Deleted content counts: what somebody emptied stays empty.
-      if (doc.store.clients.size > 0) return false
-      Y.applyUpdate(doc, encodeSeed(options.schema, fn))
-      return doc.store.clients.size > 0
+      return fill(doc, options.schema, fn)
     },
-    whenReady,
+    whenReady: () => ready,
     whenSynced,
     destroy,
     [Symbol.dispose]: destroy,
-    [INTERNALS]: {
-      status,
-      localChanges,
-      get persistence() {
-        return persistence
-      },
-      get isReady() {
-        return isReady
-      },
-      get destroyed() {
-        return graph.isDestroyed
-      },
-      get subscriptions() {
-        return graph.subscriptions
-      },
-      isStoredOrigin,
-      report,
-      onDestroy,
-    },
+    [INTERNALS]: inside,
   }
 }

@@ -2,7 +2,6 @@
 import * as Y from 'yjs'
 import { fail } from './failure.ts'
 import { changed, pathOf, snapshot, track } from './graph.ts'
-import { hints } from './hints.ts'
 import { type LiveText, NODE } from './live.ts'
 import { checkText, readText } from './parse.ts'
 import { define, type Node, type Schema, type Stored } from './schema.ts'
@@ -71,8 +70,7 @@ const set = (node: Node, stored: Stored = ''): void => {
 const checkRange = (node: Node, index: number, count: number): void => {
   const { length } = yOf(node)
   if (!Number.isInteger(index) || !Number.isInteger(count) || index < 0 || count < 0 || index + count > length) {
-    const range = `${index} to ${index + count}`
-    fail('INVALID_VALUE', pathOf(node), `${range} is out of range`, hints.textRange?.(length))
+    fail('INVALID_VALUE', pathOf(node), `${index} to ${index + count} is out of range in a text of ${length}`)
   }
 }
 

@@ -1,7 +1,6 @@
 /** The kinds that are stored as plain values: `s.string()` and so on. */
 import * as Y from 'yjs'
 import { fail, invalid } from './failure.ts'
-import { hints } from './hints.ts'
 import { checkId, checkText, isPlain, readText, unwrap } from './parse.ts'
 import { define, type Json, type Path, type Schema, type Stored, type ValueSchema } from './schema.ts'
 
@@ -65,8 +64,8 @@ const checkJson = (given: unknown, path: Path, parents: readonly unknown[]): Sto
   if (scalar !== undefined) return scalar
   const isArray = Array.isArray(value)
   if (!isArray && !isPlain(value)) return invalid(path, 'JSON', value)
-  if (parents.includes(value)) return fail('CYCLE', path, 'it contains itself', hints.cycle)
-  if (parents.length > MAX_DEPTH) return fail('INVALID_VALUE', path, `nested deeper than ${MAX_DEPTH}`, hints.tooDeep)
+  if (parents.includes(value)) return fail('CYCLE', path, 'it contains itself')
+  if (parents.length > MAX_DEPTH) return fail('INVALID_VALUE', path, `nested deeper than ${MAX_DEPTH}`)
   const inside = [...parents, value]
   if (isArray) return Array.from(value, (item, index) => checkJson(item, [...path, index], inside))
   const result: Record<string, Stored> = {}

@@ -4,10 +4,9 @@ import * as Y from 'yjs'
 import type { TuttiError } from '../errors.ts'
 import { errorAt, fail } from './failure.ts'
 import { changed, fits, isAttached, nodeOf, pathOf, rebind, schemaAt, storedAt } from './graph.ts'
-import { hints } from './hints.ts'
 import { parse } from './parse.ts'
 import { batch } from './reactive.ts'
-import { isRendering } from './render.ts'
+import { checkNotRendering } from './render.ts'
 import type { Graph, Node, Schema, Stored, YType } from './schema.ts'
 
 /** Key in `Transaction.meta`: whether the history of this graph records the transaction. */
@@ -20,27 +19,18 @@ export interface TransactOptions {
   readonly history?: boolean
 }
 
-const warned = new WeakSet<Graph>()
-
-export const destroyedError = (): TuttiError => errorAt('DESTROYED', [], 'the store was destroyed', hints.destroyed)
+export const destroyedError = (): TuttiError => errorAt('DESTROYED', [], 'the store was destroyed')
 
 /** Throws `DESTROYED`, or `WRITE_IN_RENDER` while a component renders. */
 export const checkWritable = (graph: Graph): void => {
   if (graph.isDestroyed) throw destroyedError()
-  if (!isRendering()) return
-  const message = 'a component wrote to the store while it was rendering'
-  if (hints.writeInRender) fail('WRITE_IN_RENDER', [], message, hints.writeInRender)
-  // Only development has hints; in production what worked so far goes on.
-  if (!warned.has(graph)) {
-    warned.add(graph)
-    console.warn(`Tutti: ${message}`)
-  }
+  checkNotRendering(graph)
 }
 
 const checkNode = (node: Node): void => {
   checkWritable(node.graph)
   if (!isAttached(node)) {
-    fail('DETACHED', pathOf(node), `this ${node.schema.kind} is not in the document`, hints.detached)
+    fail('DETACHED', pathOf(node), `this ${node.schema.kind} is not in the document`)
   }
 }
 
@@ -80,7 +70,7 @@ export const transact = <R>(graph: Graph, fn: () => R, options: TransactOptions)
         const result = fn()
         // What an asynchronous function writes after its first `await` would be outside.
         if (result instanceof Promise) {
-          fail('INVALID_VALUE', [], 'transact got an asynchronous function', hints.asynchronous)
+          fail('INVALID_VALUE', [], 'transact got an asynchronous function')
         }
         return result
       } catch (error) {

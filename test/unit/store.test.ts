@@ -333,7 +333,7 @@ describe('tracking', () => {
     expect(runs[7_777]).toBe(2)
     expect(titles.every((each) => each === 1)).toBe(true)
     expect(lists).toBe(1)
-    expect(internals(a).subscriptions).toBe(2 * count + 1)
+    expect(internals(a).graph.subscriptions).toBe(2 * count + 1)
     b.state.todos.push({ title: 'new', done: false })
     expect(lists).toBe(2)
     expect(runs.reduce((sum, each) => sum + each)).toBe(count + 1)
@@ -356,9 +356,9 @@ describe('tracking', () => {
       void row.title
       void row.done
     })
-    expect(internals(store).subscriptions).toBe(2)
+    expect(internals(store).graph.subscriptions).toBe(2)
     stop()
-    expect(internals(store).subscriptions).toBe(0)
+    expect(internals(store).graph.subscriptions).toBe(0)
   })
 
   test('every way of reading is tracked by what it read', () => {
@@ -498,7 +498,7 @@ describe('tracking', () => {
     store.state.count = 1
     store.destroy()
     expect(log).toEqual(['run 0', 'clean 0', 'run 1', 'clean 1'])
-    expect(internals(store).subscriptions).toBe(0)
+    expect(internals(store).graph.subscriptions).toBe(0)
   })
 
   test('an effect may write, and settles', () => {
