@@ -88,14 +88,14 @@ export const meaningOf = (code: ErrorCode): WireMeaning => (isErrorCode(code) ? 
 type Retryable = { [C in ErrorCode]: (typeof ERRORS)[C] extends { retryable: true } ? C : never }[ErrorCode]
 type ByClose = { [C in ErrorCode as (typeof ERRORS)[C] extends { close: infer N extends number } ? N : never]: C }
 
-const RETRYABLE: Readonly<Record<Retryable, true>> = {
-  GOING_AWAY: true,
-  TRY_LATER: true,
-  TIMEOUT: true,
-  NOT_CONNECTED: true,
-  INTERNAL: true,
-  STORAGE_FAILED: true,
-}
+const RETRYABLE: readonly ErrorCode[] = [
+  'GOING_AWAY',
+  'TRY_LATER',
+  'TIMEOUT',
+  'NOT_CONNECTED',
+  'INTERNAL',
+  'STORAGE_FAILED',
+] satisfies Retryable[]
 
 /** The error that a client reads a close code as. */
 export const ERROR_OF_CLOSE: Readonly<ByClose> = {
@@ -133,7 +133,7 @@ export class TuttiError extends Error {
   constructor(
     code: ErrorCode,
     message: string,
-    { path = [], hint = '', cause, retryable = code in RETRYABLE }: TuttiErrorOptions = {},
+    { path = [], hint = '', cause, retryable = RETRYABLE.includes(code) }: TuttiErrorOptions = {},
   ) {
     super(message, cause === undefined ? undefined : { cause })
     this.name = 'TuttiError'

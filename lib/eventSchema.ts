@@ -1,8 +1,10 @@
 import { readOr, refuseBytes } from './presenceSchema.ts'
 import { eventNameProblem } from './protocol.ts'
 import { errorAt, fail, unknownKey } from './store/failure.ts'
-import { checkShape, newId, parse } from './store/parse.ts'
+import { isDevelopment } from './store/hints.ts'
+import { newId, parse } from './store/parse.ts'
 import type { Json, Schema, Shape } from './store/schema.ts'
+import { checkShape } from './store/shape.ts'
 import { json } from './store/values.ts'
 
 /** Events by name and what each carries; `s.bytes()` travels as the bytes themselves, anything else as JSON. */
@@ -37,13 +39,13 @@ const PATH = ['events'] as const
 
 const checkName = (code: 'INVALID_SCHEMA' | 'INVALID_VALUE', event: string): void => {
   const problem = eventNameProblem(event)
-  if (problem !== undefined) fail(code, PATH, `"${event}" is no name of an event: ${problem}`, 'Such is show-message.')
+  if (problem !== undefined) fail(code, PATH, `"${event}" is no name of an event: ${problem}`)
 }
 
 /** Throws `INVALID_SCHEMA`. */
 export const eventCodec = (shape: EventShape | undefined): EventCodec => {
   const schemas: EventShape = Object.assign(Object.create(null), shape)
-  checkShape(schemas, PATH)
+  if (isDevelopment) checkShape(schemas, PATH)
   for (const [event, schema] of Object.entries(schemas)) {
     checkName('INVALID_SCHEMA', event)
     if (schema.kind !== 'bytes') refuseBytes(schema, [...PATH, event])
@@ -72,12 +74,7 @@ export const eventCodec = (shape: EventShape | undefined): EventCodec => {
       const fits = !(shape && schema.kind === 'json' && raw instanceof Uint8Array)
       const data = fits ? readOr(schema, isAbsent ? undefined : raw, true) : undefined
       if (data !== undefined || (isAbsent && schema.isOptional)) return { data }
-      throw errorAt(
-        'INVALID_VALUE',
-        [...PATH, event],
-        'what came does not fit the schema; it is dropped',
-        'Whoever sends it has another schema.',
-      )
+      throw errorAt('INVALID_VALUE', [...PATH, event], 'what came does not fit the schema; it is dropped')
     },
   }
 }

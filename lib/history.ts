@@ -72,9 +72,7 @@ export const createHistory = (
       void version.value
       return manager.canRedo()
     },
-    clear: () => {
-      manager.clear()
-    },
+    clear: () => manager.clear(),
     pause: () => {
       isPaused = true
     },

@@ -25,11 +25,8 @@ export interface LocalChanges {
   destroy(): void
 }
 
-const hasContent = ({ deleteSet, beforeState, afterState }: Transaction): boolean => {
-  if (deleteSet.clients.size > 0) return true
-  for (const [client, clock] of afterState) if (beforeState.get(client) !== clock) return true
-  return false
-}
+const hasContent = ({ deleteSet, beforeState, afterState }: Transaction): boolean =>
+  deleteSet.clients.size > 0 || [...afterState].some(([client, clock]) => beforeState.get(client) !== clock)
 
 /**
  * Counts every transaction with content whose origin is neither the server nor the stored copy, also one made through
@@ -76,9 +73,7 @@ export const countLocalChanges = (
   // This event comes before any observer, so an observer that throws can't make a change go uncounted.
   const count = (transaction: Transaction): void => {
     const { origin } = transaction
-    if (isStoredOrigin(origin)) return
-    if (changes.remoteOrigin !== undefined && origin === changes.remoteOrigin) return
-    if (!hasContent(transaction)) return
+    if (isStoredOrigin(origin) || origin === changes.remoteOrigin || !hasContent(transaction)) return
     changes.onChange?.(transaction.beforeState)
     changes.total++
     publish()

@@ -1,15 +1,15 @@
 import type { IndexeddbPersistence } from 'y-indexeddb'
 import type { Doc } from 'yjs'
+import { TuttiError } from './errors.ts'
 import type { Persistence } from './persistence.ts'
+import type { Internals } from './store/internals.ts'
+import { batch } from './store/reactive.ts'
 
 const DOCUMENT_ID = 'documentId'
 const UNACKNOWLEDGED = 'unacknowledged'
 
-/**
- * Keeps a document in the IndexedDB database `name`. This file and the library it uses are loaded when needed;
- * `onError` hears of failures after `whenLoaded`.
- */
-export const openIndexedDB = (name: string, doc: Doc, onError: (cause: unknown) => void): Persistence => {
+/** Keeps a document in the IndexedDB database `name`; `onError` hears of failures after `whenLoaded`. */
+const openIndexedDB = (name: string, doc: Doc, onError: (cause: unknown) => void): Persistence => {
   let isDestroyed = false
   let isLoaded = false
   let kept: IndexeddbPersistence | undefined
@@ -76,5 +76,31 @@ export const openIndexedDB = (name: string, doc: Doc, onError: (cause: unknown) 
       await clearDocument(name)
     },
     destroy: close,
+  }
+}
+
+/**
+ * Brings a store what this device has stored of its document, and keeps the document from then on; what fails is
+ * reported. This file and the library it uses are loaded when needed.
+ */
+export const restore = async (persist: string | Persistence, doc: Doc, inside: Internals): Promise<void> => {
+  const { graph, localChanges, report, status } = inside
+  const fail = (cause: unknown): void =>
+    report(
+      new TuttiError('STORAGE_FAILED', `this device can't keep the document: ${cause}`, {
+        hint: 'The store works, but a reload without the network will not show its changes.',
+        cause,
+        retryable: false,
+      }),
+    )
+  if (graph.isDestroyed) return
+  const persistence = typeof persist === 'string' ? openIndexedDB(persist, doc, fail) : persist
+  inside.persistence = persistence
+  try {
+    await persistence.whenLoaded
+    localChanges.restore(persistence)
+    batch(() => (status.persisted.value = !graph.isDestroyed))
+  } catch (cause) {
+    fail(cause)
   }
 }

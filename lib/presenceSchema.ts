@@ -1,7 +1,9 @@
 import { fail, unknownKey } from './store/failure.ts'
 import { fallback } from './store/graph.ts'
-import { checkShape, isPlain, newId, parse } from './store/parse.ts'
+import { isDevelopment } from './store/hints.ts'
+import { isPlain, newId, parse } from './store/parse.ts'
 import type { Schema, Shape } from './store/schema.ts'
+import { checkShape } from './store/shape.ts'
 
 /** A client's state, whatever its keys. */
 export type Plain = Readonly<Record<string, unknown>>
@@ -59,7 +61,7 @@ export const readOr = (schema: Schema, raw: unknown, isStrict = false): unknown 
 /** Throws `INVALID_SCHEMA` where bytes are to travel as JSON. */
 export const refuseBytes = (schema: Schema, path: readonly string[]): void => {
   if (schema.kind === 'bytes') {
-    fail('INVALID_SCHEMA', path, 'it travels as JSON', 'Use s.string() or s.json() instead of s.bytes().')
+    fail('INVALID_SCHEMA', path, 'it travels as JSON')
   }
   for (const [key, field] of Object.entries(schema.fields)) refuseBytes(field, [...path, key])
   if (schema.kind === 'list' || schema.kind === 'record') refuseBytes(schema.item, [...path, '*'])
@@ -68,7 +70,7 @@ export const refuseBytes = (schema: Schema, path: readonly string[]): void => {
 /** Throws `INVALID_SCHEMA`. Without a shape, states are shown as they come and nothing can be written. */
 export const presenceCodec = (shape: PresenceShape | undefined): PresenceCodec => {
   const schemas: PresenceShape = Object.assign(Object.create(null), shape)
-  checkShape(schemas, PATH)
+  if (isDevelopment) checkShape(schemas, PATH)
   for (const [key, schema] of Object.entries(schemas)) refuseBytes(schema, [...PATH, key])
   const keys = Object.keys(schemas)
   const encode = (patch: Plain, state: Plain): Plain => {

@@ -14,11 +14,12 @@ export const fail = (...given: Parameters<typeof errorAt>): never => {
   throw errorAt(...given)
 }
 
-export const unknownKey = (path: Path, key: string, known: Shape): never =>
-  fail('UNKNOWN_KEY', [...path, key], 'not in the schema', undefined, known)
+export const unknownKey = (path: Path, key: string | symbol, known: Shape): never =>
+  fail('UNKNOWN_KEY', [...path, String(key)], 'not in the schema', undefined, known)
 
 export const invalid = (path: Path, expected: string, value: unknown): never => {
   // NaN is told by itself; an object without a prototype has no constructor.
-  const got = value === null || value === undefined || Number.isNaN(value) ? value : value.constructor?.name ?? 'Object'
+  const got =
+    value === null || value === undefined || Number.isNaN(value) ? value : (value.constructor?.name ?? 'Object')
   return fail('INVALID_VALUE', path, `expected ${expected}, got ${got}`)
 }

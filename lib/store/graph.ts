@@ -1,29 +1,27 @@
 /** The live nodes of one document: what was read from it, who reads it, and what a remote change touches. */
 import * as Y from 'yjs'
 import { errorAt, fail } from './failure.ts'
+import { isDevelopment } from './hints.ts'
 import { batch, isTracking, Signal } from './reactive.ts'
 import {
   DEEP,
-  type Dependency,
   type Graph,
   type GraphOptions,
   type Key,
   type Node,
   type Path,
+  type Place,
   type Schema,
   type YType,
 } from './schema.ts'
 
-class Counted extends Signal<number> implements Dependency {
+/** Tells tests whether everybody has left. */
+class Counted extends Signal<number> {
   readonly #graph: Graph
 
   constructor(graph: Graph) {
     super(0)
     this.#graph = graph
-  }
-
-  touch(): void {
-    this.value = this.current + 1
   }
 
   protected override watched(): void {
@@ -71,17 +69,15 @@ const parentOf = ({ y, graph }: Node): Node | undefined =>
   y._item ? graph.nodes.get(y._item.parent as YType) : graph.root
 
 /** Keys from the root. Costs a walk: for errors only. */
-export const pathOf = ({ y, graph }: Node): Path => {
-  const path: (string | number)[] = []
-  let type = y
-  while (type._item) {
-    const { parent, parentSub } = type._item
-    path.unshift(parentSub ?? (parent as Y.Array<unknown>).toArray().indexOf(type))
-    type = parent as YType
+export const pathOf = ({ y, graph }: Pick<Node, 'y' | 'graph'>): Path => {
+  if (y._item) {
+    const { parent, parentSub } = y._item
+    const key = parentSub ?? (parent as Y.Array<unknown>).toArray().indexOf(y)
+    return [...pathOf({ y: parent as YType, graph }), key]
   }
   // The scalars of the root have no name of their own; what is not in the document has none at all.
-  const name = type.doc === graph.doc && Y.findRootTypeKey(type)
-  return name ? [name, ...path] : path
+  const name = y.doc === graph.doc && Y.findRootTypeKey(y)
+  return name ? [name] : []
 }
 
 /** Records that the running computation, if any, read `key`. */
@@ -90,21 +86,27 @@ export const track = (node: Node, key: Key): void => {
   node.deps ??= new Map()
   let dep = node.deps.get(key)
   if (!dep) {
-    dep = new Counted(node.graph)
+    dep = isDevelopment ? new Counted(node.graph) : new Signal(0)
     node.deps.set(key, dep)
   }
   void dep.value
 }
 
+/** Tells computations that read `key` that it changed. */
+const touch = ({ deps }: Node, key: Key): void => {
+  const dep = deps?.get(key)
+  if (dep) dep.value = dep.refresh() + 1
+}
+
 /** Takes in that keys of a node changed. */
 export const changed = (node: Node, keys: Iterable<string | null>): void => {
   node.items = undefined
-  for (const key of keys) node.deps?.get(key)?.touch()
-  if (node.schema.kind === 'record') node.deps?.get(null)?.touch()
+  for (const key of keys) touch(node, key)
+  if (node.schema.kind === 'record') touch(node, null)
   let inside: Node | undefined = node
   while (inside && inside.plain !== undefined) {
     inside.plain = undefined
-    inside.deps?.get(DEEP)?.touch()
+    touch(inside, DEEP)
     inside = inside === inside.graph.root ? undefined : parentOf(inside)
   }
 }
@@ -161,7 +163,8 @@ const readValue = (node: Node, key: string | number, schema: Schema, stored: unk
   if (stored === null && schema.isNullable) return null
   const value = schema.read(stored)
   if (value !== undefined) {
-    if (schema.kind === 'json' && stored instanceof Y.AbstractType) watchInside(stored, node, key)
+    if (schema.kind === 'json' && stored instanceof Y.AbstractType)
+      watchInside(stored, [node, [typeof key === 'number' ? null : key]])
     return value
   }
   reportMisfit(node, key, schema)
@@ -169,8 +172,8 @@ const readValue = (node: Node, key: string | number, schema: Schema, stored: unk
 }
 
 /** The default of a schema as reading gives it. */
-export const fallback = (schema: Schema): unknown =>
-  schema.fallback === null || schema.fallback === undefined ? schema.fallback : schema.read(schema.fallback)
+export const fallback = ({ fallback, read }: Schema): unknown =>
+  fallback === null || fallback === undefined ? fallback : read(fallback)
 
 /** Tells once of a stored value that does not fit. */
 const reportMisfit = (node: Node, key: string | number, schema: Schema): void => {
@@ -201,25 +204,26 @@ const readContainer = (node: Node, key: string | number, schema: Schema, stored:
   return made
 }
 
+/** Puts a type that belongs nowhere into a document of its own: only within one can it be read. */
+export const live = <T>(y: T): T => new Y.Doc().getMap<T>('').set('', y)
+
 /** A node to read what is stored as plain JSON, or not at all, where a shared type was expected. */
 const standIn = (graph: Graph, schema: Schema, stored: unknown): Node | undefined => {
   const known = stored === undefined ? graph.empty.get(schema) : undefined
   if (known) return known
   const y = schema.build?.(stored ?? schema.empty)
   if (!y) return undefined
-  // A Yjs type can be read only within a document; this one is alive as long as the node.
-  new Y.Doc().getMap('').set('', y)
-  const node = createNode(graph, schema, y as YType)
+  const node = createNode(graph, schema, live(y) as YType)
   if (stored === undefined) graph.empty.set(schema, node)
   return node
 }
 
-/** Makes changes inside a shared type that is read as JSON count as changes of `key`. */
-const watchInside = (y: YType, node: Node, key: string | number): void => {
-  node.graph.inside.set(y, [node, key])
+/** Makes changes inside a shared type that is read as JSON count as changes of its place. */
+const watchInside = (y: YType, place: Place): void => {
+  place[0].graph.inside.set(y, place)
   if (y instanceof Y.Map || y instanceof Y.Array) {
     y.forEach((each: unknown) => {
-      if (each instanceof Y.AbstractType) watchInside(each, node, key)
+      if (each instanceof Y.AbstractType) watchInside(each, place)
     })
   }
 }
@@ -230,19 +234,18 @@ export const createGraph = (doc: Y.Doc, schema: Schema, options: GraphOptions): 
     try {
       return doc.get(name, type as new () => Y.AbstractType<unknown>)
     } catch (cause) {
-      return fail('INVALID_SCHEMA', [name], 'the document holds another type under this name', cause)
+      return fail('INVALID_SCHEMA', [name], 'the document holds another type', cause)
     }
   }
-  const roots: Record<string, YType> = Object.create(null)
+  const roots: Record<string, YType> = { __proto__: null as never }
   for (const [name, { type }] of Object.entries(schema.fields)) if (type) roots[name] = typeOf(name, type)
   const onTransaction = ({ changed: types }: Y.Transaction): void => {
-    if (types.size === 0) return
     batch(() => {
       for (const [type, keys] of types as Map<YType, Set<string | null>>) {
         const node = graph.nodes.get(type)
         const inside = graph.inside.get(type)
         if (node) changed(node, keys)
-        else if (inside) changed(inside[0], [typeof inside[1] === 'number' ? null : inside[1]])
+        else if (inside) changed(...inside)
       }
     })
   }

@@ -43,7 +43,10 @@ const HINTS: readonly (readonly [message: RegExp, hint: string | ((found: string
   [/what is stored/, 'Another client stored it. It reads as the default; write a value to replace it.'],
   [/no such index.*\b(\d+)/, (length) => `The list has ${length} items.`],
   [/out of range.*\b(\d+)/, (length) => `The text has length ${length}.`],
-  [/not in the document/, 'It was deleted, or is stored in another form. Read it again from store.state, or assign it.'],
+  [
+    /not in the document/,
+    'It was deleted, or is stored in another form. Read it again from store.state, or assign it.',
+  ],
   [/was destroyed/, 'Make a new store.'],
   [/while it was rendering/, 'Write in an event or a lifecycle callback.'],
   [/asynchronous/, 'Await first, then call transact.'],
@@ -51,10 +54,13 @@ const HINTS: readonly (readonly [message: RegExp, hint: string | ((found: string
   [/not a schema/, 'Use what s returns, as s.string().'],
   [/not a usable name/, 'Choose another name.'],
   [/default does not fit/, 'Give one that its schema takes; `cause` says what is wrong.'],
-  [/another type/, 'Use the schema that the document was made with, or another name.'],
+  [/holds another type/, 'Use the schema that the document was made with, or another name.'],
   [/persist is/, 'Name a database, or leave it out.'],
-  [/can't keep the document/, 'The store works, but a reload without the network will not show its changes.'],
-  [/not an order key/, 'Use what orderBetween returned.'],
+  [/persist failed/, 'The store works without it; a reload of the page tries again.'],
+  [/travels as JSON/, 'Use s.string() or s.json() instead of s.bytes().'],
+  [/no name of an event/, 'Such is show-message.'],
+  [/what came does not fit/, 'Whoever sends it has another schema.'],
+  [/no order key/, 'Use what orderBetween returned.'],
 ]
 
 /** The hint of an error's message. `unknown`: the key that is none of the `known` ones. */
@@ -79,3 +85,6 @@ const given = (): typeof find | undefined => {
 
 /** `undefined` in production. */
 export const hintOf: typeof find | undefined = given()
+
+/** Whether to look for mistakes that a program makes each time it runs: such show before it is published. */
+export const isDevelopment: boolean = hintOf !== undefined

@@ -1,11 +1,11 @@
 /** Lists: `s.list(item)`, kept as a `Y.Array`. */
 import * as Y from 'yjs'
 import { fail, unknownKey } from './failure.ts'
-import { bulk, changed, fits, nodeOf, pathOf, read, readPlain, track } from './graph.ts'
+import { bulk, changed, pathOf, read, readPlain, track } from './graph.ts'
 import { type LiveList, NODE } from './live.ts'
-import { parseItem } from './parse.ts'
+import { isCount, parseItem } from './parse.ts'
 import { define, type Flag, type Node, type Schema, type Stored } from './schema.ts'
-import { assign, build, common, keep, listOf, replaceContent, same, write } from './write.ts'
+import { build, common, keep, listOf, replaceContent, same, setInPlace, write } from './write.ts'
 
 const yOf = (node: Node): Y.Array<unknown> => node.y as Y.Array<unknown>
 
@@ -43,7 +43,7 @@ const parseItems = (node: Node, items: Iterable<unknown>, index: number): Stored
 }
 
 const checkIndex = (node: Node, index: number, end = lengthOf(node)): void => {
-  if (!Number.isInteger(index) || index < 0 || index >= end) {
+  if (!isCount(index) || index >= end) {
     fail('INVALID_VALUE', [...pathOf(node), index], `no such index in a list of ${lengthOf(node)}`)
   }
 }
@@ -65,9 +65,7 @@ const set = (node: Node, index: number, value: unknown): void => {
   const { item } = node.schema
   const [stored] = parseItems(node, [value], index)
   write(node, () => {
-    const old = yOf(node).get(index)
-    if (fits(item, old) && stored !== null) assign(nodeOf(node.graph, old, item), stored)
-    else if (item.type || !same(stored, old)) replace(node, index, 1, [stored])
+    if (!setInPlace(node, item, yOf(node).get(index), stored)) replace(node, index, 1, [stored])
   })
 }
 
@@ -89,6 +87,7 @@ const insert = (node: Node, index: number, items: readonly unknown[]): number =>
 }
 
 const METHODS: Readonly<Record<PropertyKey, (node: Node, ...args: never[]) => unknown>> = {
+  __proto__: null as never,
   push: (node, ...items: unknown[]) => insert(node, lengthOf(node), items),
   unshift: (node, ...items: unknown[]) => insert(node, 0, items),
   insert: (node, index: number, ...items: unknown[]) => {
@@ -118,7 +117,7 @@ type Target = unknown[] & { node: Node }
 
 /** `3` for `'3'`; -1 for what is no array index. */
 const toIndex = (key: string | symbol): number =>
-  typeof key === 'string' && /^(0|[1-9]\d*)$/.test(key) ? Number(key) : -1
+  typeof key === 'string' && String(Number(key) >>> 0) === key ? Number(key) : -1
 
 const handler: ProxyHandler<Target> = {
   get({ node }, key) {
@@ -130,37 +129,26 @@ const handler: ProxyHandler<Target> = {
     }
     if (key === NODE) return node
     if (key === 'y') return node.y
-    const method = Object.hasOwn(METHODS, key) && METHODS[key]
+    const method = METHODS[key]
     if (method) return (...args: never[]) => method(node, ...args)
     const native: unknown = Reflect.get(Array.prototype, key)
     // Reading methods of arrays work on the bulk form; those that change an array fail on it, for it is frozen.
     if (typeof native !== 'function' || key === 'constructor') return native
-    return (...args: unknown[]) => Reflect.apply(native, bulk(node, all), args)
+    return (...args: unknown[]) => native.apply(bulk(node, all), args)
   },
   set({ node }, key, value) {
     const index = toIndex(key)
-    if (index < 0) unknownKey(pathOf(node), String(key), {})
+    if (index < 0) unknownKey(pathOf(node), key, {})
     set(node, index, value)
     return true
   },
-  has({ node }, key) {
-    const index = toIndex(key)
-    if (index < 0) return Reflect.has(Array.prototype, key)
-    track(node, null)
-    return index < lengthOf(node)
-  },
+  has: ({ node }, key) => Reflect.has(bulk(node, all), key),
   deleteProperty: () => false,
   defineProperty: () => false,
-  ownKeys({ node }) {
-    track(node, null)
-    return [...Array(lengthOf(node)).keys(), 'length'].map(String)
-  },
+  ownKeys: ({ node }) => Reflect.ownKeys(bulk(node, all)),
   getOwnPropertyDescriptor({ node }, key) {
-    track(node, null)
-    if (key === 'length') return { value: lengthOf(node), writable: true, enumerable: false, configurable: false }
-    const index = toIndex(key)
-    if (index < 0 || index >= lengthOf(node)) return undefined
-    return { value: at(node, index), writable: true, enumerable: true, configurable: true }
+    const own = Reflect.getOwnPropertyDescriptor(bulk(node, all), key)
+    return own && { ...own, writable: true, configurable: key !== 'length' }
   },
 }
 
@@ -176,7 +164,6 @@ export const list = <L, I, S, F extends Flag>(
       Array.isArray(value)
         ? Array.from(value, (each, index) => parseItem(item, each, [...path, index], makeId))
         : undefined,
-    read: () => undefined,
     build: (stored) => (Array.isArray(stored) ? listOf(stored.map((each) => build(item, each))) : undefined),
     face: (node) => new Proxy(Object.assign([] as unknown[], { node }), handler),
     copy: (node) => all(node, true),

@@ -30,7 +30,7 @@ const get = (node: Node, key: string | symbol): unknown => {
 
 const set = (node: Node, key: string | symbol, value: unknown): boolean => {
   const name = key as string
-  const field = fieldOf(node, key) ?? unknownKey(pathOf(node), String(key), node.schema.fields)
+  const field = fieldOf(node, key) ?? unknownKey(pathOf(node), key, node.schema.fields)
   const stored = parseIn(node, field, value, name)
   write(node, () => setKey(node, name, stored))
   return true
@@ -41,7 +41,7 @@ const handler: ProxyHandler<Node> = {
   get(node, key) {
     if (key === NODE) return node
     if (fieldOf(node, key)) return get(node, key)
-    return typeof key === 'string' ? Reflect.get(Object.prototype, key) : undefined
+    return Reflect.get(Object.prototype, key)
   },
   set,
   deleteProperty: (node, key) => set(node, key, undefined),
@@ -60,7 +60,7 @@ export const object = <Sh extends Shape>(
   shape: Sh,
   // biome-ignore lint/complexity/noBannedTypes: `{}` is the empty object whose assignability is asked for
 ): Schema<Live<Sh>, Input<Sh>, Snapshot<Sh>, {} extends Input<Sh> ? 'default' : never> => {
-  const fields: Shape = Object.assign(Object.create(null), shape)
+  const fields: Shape = { __proto__: null as never, ...shape }
   return define({
     kind: 'object',
     fields,
@@ -76,7 +76,6 @@ export const object = <Sh extends Shape>(
       }
       return result
     },
-    read: () => undefined,
     build: (stored) => buildMap(stored, (key) => fields[key]),
     face: (node) => new Proxy(node, handler),
     copy: (node) => copyMap(node, Object.keys(fields)),

@@ -22,7 +22,7 @@ const decode = (key: string): [whole: number, fraction: string] => {
   const head = key.charCodeAt(0)
   const length = head > 96 ? head - 96 : 91 - head
   if (!KEY.test(key) || key.length < length + 1) {
-    fail('INVALID_VALUE', [], `${JSON.stringify(key)} is not an order key`)
+    fail('INVALID_VALUE', [], `${JSON.stringify(key)} is no order key`)
   }
   const number = Number.parseInt(key.slice(1, length + 1), BASE)
   return [head > 96 ? number : number - BASE ** length, key.slice(length + 1)]

@@ -10,13 +10,15 @@ import { callApart } from '../rethrow.ts'
 /** More rounds of effects that change what effects read than any program needs that comes to an end. */
 const MAX_ROUNDS = 100
 
-/** A computed value or an effect. */
+const circular = (): Error => new Error('A computation depends on itself.')
+
+/** A computed value, or who follows one. */
 interface Reader {
   /** What its last run read, and the value it got; `undefined` before the first run. */
   sources: Map<Signal<unknown>, unknown> | undefined
   /** Whether its sources know it. A computed value that nobody follows is known to none, so nothing keeps it. */
   readonly isLive: boolean
-  invalidate(): void
+  invalidate(): unknown
 }
 
 /** Whose reads are recorded. */
@@ -26,7 +28,8 @@ let clock = 0
 /** Open batches. */
 let depth = 0
 let rounds = 0
-let queue: Effect[] = []
+/** Updates of effects. */
+let queue: (() => void)[] = []
 
 /** Whether there is a computation that would depend on a signal read now. */
 export const isTracking = (): boolean => running !== undefined
@@ -80,9 +83,9 @@ export const batch = <R>(fn: () => R): R => {
 
 const flush = (): void => {
   for (; queue.length > 0; rounds++) {
-    const effects = queue
+    const updates = queue
     queue = []
-    for (const each of effects) callApart(() => each.update())
+    updates.forEach(callApart)
   }
   rounds = 0
 }
@@ -108,7 +111,7 @@ export class Signal<T> {
 
   set value(next: T) {
     if (next === this.current) return
-    if (rounds > MAX_ROUNDS) throw new Error('An effect changes what it reads, again and again.')
+    if (rounds > MAX_ROUNDS) throw circular()
     this.current = next
     clock++
     batch(() => this.invalidate())
@@ -191,13 +194,14 @@ class Computed<T> extends Signal<T | Failure> implements Reader {
   }
 
   override refresh(): T | Failure {
-    if (this.#isRunning) throw new Error('A computed value depends on itself.')
+    if (this.#isRunning) throw circular()
     if (this.#isStale || !(this.isLive || this.#seen === clock)) {
       this.#isStale = false
       this.#seen = clock
       this.#isRunning = true
       try {
-        if (isOutdated(this)) this.current = follow(this, this.#compute)
+        // What failed is tried again.
+        if (this.current instanceof Failure || isOutdated(this)) this.current = follow(this, this.#compute)
       } catch (error) {
         this.current = new Failure(error)
       }
@@ -225,50 +229,6 @@ class Computed<T> extends Signal<T | Failure> implements Reader {
   }
 }
 
-class Effect implements Reader {
-  sources: Reader['sources']
-  isLive = true
-  readonly #fn: () => unknown
-  #cleanUp: (() => unknown) | undefined
-  #isQueued = false
-
-  constructor(fn: () => unknown) {
-    this.#fn = fn
-  }
-
-  invalidate(): void {
-    if (this.#isQueued) return
-    this.#isQueued = true
-    queue.push(this)
-  }
-
-  update(): void {
-    this.#isQueued = false
-    if (!this.isLive || !isOutdated(this)) return
-    batch(() => {
-      this.#clean()
-      const result = follow(this, this.#fn)
-      if (typeof result === 'function') this.#cleanUp = result as () => unknown
-      // It may have ended itself.
-      if (!this.isLive) this.#clean()
-    })
-  }
-
-  end(): void {
-    this.isLive = false
-    this.sources?.forEach((_, source) => {
-      source.leave(this)
-    })
-    this.#clean()
-  }
-
-  #clean(): void {
-    const cleanUp = this.#cleanUp
-    this.#cleanUp = undefined
-    if (cleanUp) untracked(cleanUp)
-  }
-}
-
 export const signal = <T>(value: T): Signal<T> => new Signal(value)
 
 export type ReadonlySignal<T> = Readonly<Pick<Signal<T>, 'value' | 'peek' | 'subscribe'>>
@@ -281,10 +241,29 @@ export const computed = <T>(compute: () => T): ReadonlySignal<T> => new Computed
  * function that cleans up before the next run and at the end. Throws what the first run throws.
  */
 export const effect = (fn: () => unknown): (() => void) => {
-  const made = new Effect(fn)
-  const end = (): void => made.end()
+  let cleanUp: unknown
+  const clean = (): void => {
+    const last = cleanUp
+    cleanUp = undefined
+    if (typeof last === 'function') untracked(() => last())
+  }
+  const run = new Computed(() => {
+    callApart(clean)
+    cleanUp = fn()
+    // It may have ended itself.
+    if (!run.isLive) clean()
+  })
+  const update = (): void => {
+    if (run.isLive) batch(() => run.peek())
+  }
+  const follower: Reader = { sources: undefined, isLive: true, invalidate: () => queue.push(update) }
+  const end = (): void => {
+    run.leave(follower)
+    clean()
+  }
+  run.join(follower)
   try {
-    made.update()
+    update()
   } catch (error) {
     end()
     throw error

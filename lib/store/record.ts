@@ -62,7 +62,7 @@ class RecordFace implements LiveRecord<unknown> {
     const { schema, graph } = this.#node
     const { fields } = schema.item
     const name = Object.keys(fields).find((key) => fields[key]?.kind === 'id')
-    const own = name === undefined ? undefined : (value as Record<string, unknown> | null | undefined)?.[name]
+    const own = name && (value as Record<string, unknown> | null | undefined)?.[name]
     const id = own === undefined || this.y.has(own as string) ? graph.options.makeId() : (own as string)
     this.set(id, value)
     return id
@@ -99,9 +99,9 @@ class RecordFace implements LiveRecord<unknown> {
   sorted(by: string | ((value: unknown) => string | number)): unknown[] {
     const rank = typeof by === 'function' ? by : (value: unknown) => (value as Record<string, string | number>)[by]!
     return entries(this.#node)
-      .map(([id, value]) => ({ id, value, rank: rank(value) }))
-      .sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : a.id < b.id ? -1 : 1))
-      .map(({ value }) => value)
+      .map(([id, value]) => [value, rank(value), id] as const)
+      .sort(([, a, idA], [, b, idB]) => (a < b || (!(b < a) && idA < idB) ? -1 : 1))
+      .map(([value]) => value)
   }
 
   [Symbol.iterator](): Iterator<[string, unknown]> {
@@ -136,7 +136,6 @@ export const record = <L, I, S, F extends Flag>(
       }
       return result
     },
-    read: () => undefined,
     build: (stored) => buildMap(stored, () => item),
     face: (node) => new RecordFace(node),
     copy: (node) => copyMap(node, yOf(node).keys()),

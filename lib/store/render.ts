@@ -1,13 +1,13 @@
 import { fail } from './failure.ts'
-import { hintOf } from './hints.ts'
+import { isDevelopment } from './hints.ts'
 import type { Graph } from './schema.ts'
 
 const warned = new WeakSet<Graph>()
 
 const refuseWrite = (graph: Graph): void => {
   const message = 'a component wrote to the store while it was rendering'
-  if (hintOf) fail('WRITE_IN_RENDER', [], message)
-  // Only development has hints; in production what worked so far goes on.
+  if (isDevelopment) fail('WRITE_IN_RENDER', [], message)
+  // In production what worked so far goes on.
   if (warned.has(graph)) return
   warned.add(graph)
   console.warn(`Tutti: ${message}`)

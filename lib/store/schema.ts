@@ -47,9 +47,9 @@ export interface Schema<L = unknown, I = unknown, S = unknown, F extends Flag = 
   /** @internal */
   readonly fallback: unknown
   /** @internal */
-  readonly isOptional: boolean
+  readonly isOptional?: true
   /** @internal */
-  readonly isNullable: boolean
+  readonly isNullable?: true
   /** @internal The Yjs type of a container: a value that is kept as one. */
   readonly type?: typeof Y.Map | typeof Y.Array | typeof Y.Text
   /** @internal What a container begins with. */
@@ -118,12 +118,6 @@ export type Snapshot<Sh extends Shape> = Flat<
 export type Key = string | null | typeof DEEP
 export const DEEP: unique symbol = Symbol('deep')
 
-/** What computations that read one key of a node depend on. */
-export interface Dependency extends Signal<number> {
-  /** Tells them that it changed. */
-  touch(): void
-}
-
 /** One Yjs type seen through its schema. There is one node per type as long as the type lives. */
 export interface Node {
   readonly graph: Graph
@@ -134,7 +128,7 @@ export interface Node {
   readonly roots: Readonly<Record<string, YType>> | undefined
   face: unknown
   /** What computations that read a key depend on. */
-  deps: Map<Key, Dependency> | undefined
+  deps: Map<Key, Signal<number>> | undefined
   /** The frozen plain form, until something inside changes. If a node has one, all nodes inside it have one. */
   plain: unknown
   /** Bulk form of a list (values) or record (entries), until its structure changes. */
@@ -152,13 +146,16 @@ export interface GraphOptions {
   readonly makeId: () => string
 }
 
+/** A node and, of its keys, the one that stands for a change. */
+export type Place = readonly [node: Node, keys: readonly (string | null)[]]
+
 /** The nodes of one document. */
 export interface Graph {
   readonly doc: Y.Doc
   readonly options: GraphOptions
   readonly nodes: WeakMap<YType, Node>
   readonly root: Node
-  /** Dependencies that someone subscribes to. */
+  /** Dependencies that someone subscribes to; counted in development. */
   subscriptions: number
   isDestroyed: boolean
   /** Inverse operations of the open `transact`, oldest first. */
@@ -166,24 +163,23 @@ export interface Graph {
   /** Nodes to read what is not stored. */
   readonly empty: Map<Schema, Node>
   /** Shared types that are read as JSON, and where. */
-  readonly inside: WeakMap<YType, readonly [node: Node, key: string | number]>
+  readonly inside: WeakMap<YType, Place>
   destroy(): void
 }
 
-const NOTHING: Shape = Object.freeze(Object.create(null))
+const NOTHING: Shape = Object.freeze({ __proto__: null as never })
 
 /** @internal */
-type Parts = Partial<Omit<Schema, 'kind'>> & Pick<Schema, 'kind' | 'check' | 'read'>
+type Parts = Partial<Omit<Schema, 'kind'>> & Pick<Schema, 'kind' | 'check'>
 
 class Definition {
-  readonly fields = NOTHING
-  readonly isOptional = false
-  readonly isNullable = false
-  readonly expected: string
-
   constructor(parts: Parts) {
-    this.expected = `s.${parts.kind}()`
-    Object.assign(this, parts)
+    Object.assign(this, { fields: NOTHING, expected: `s.${parts.kind}()`, ...parts })
+  }
+
+  /** No plain value stands for a container. */
+  read(): undefined {
+    return undefined
   }
 
   default(fallback: unknown): Definition {

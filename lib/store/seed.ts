@@ -1,7 +1,8 @@
 import * as Y from 'yjs'
+import type { Internals, StoreHandle } from './internals.ts'
 import type { Live, Shape } from './schema.ts'
 import { openState } from './state.ts'
-import { transact } from './write.ts'
+import { checkWritable, transact } from './write.ts'
 
 const encode = <Sh extends Shape>(shape: Sh, clientID: number, fn: (state: Live<Sh>) => void): Uint8Array => {
   const doc = new Y.Doc()
@@ -26,7 +27,17 @@ const hash = (bytes: Uint8Array): number => {
  * that content: whoever encodes the same gets the same operations, which Yjs then integrates once. `fn` runs twice: the
  * first result decides the client id.
  */
-export const fill = <Sh extends Shape>(doc: Y.Doc, shape: Sh, fn: (state: Live<Sh>) => void): boolean => {
+export const seed = async <Sh extends Shape>(
+  { doc, whenReady, whenSynced }: StoreHandle & { whenSynced(): Promise<void> },
+  { graph, status }: Internals,
+  shape: Sh,
+  fn: (state: Live<Sh>) => void,
+): Promise<boolean> => {
+  checkWritable(graph)
+  await whenReady()
+  const connection = status.connection.peek()
+  if (connection !== 'idle' && connection !== 'disconnected') await whenSynced()
+  checkWritable(graph)
   // Deleted content counts: what somebody emptied stays empty.
   const isEmpty = (): boolean => doc.store.clients.size === 0
   if (!isEmpty()) return false

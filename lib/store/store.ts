@@ -1,7 +1,7 @@
 // Emitted with the types: an application whose `lib` has no `Symbol.dispose` can still compile them.
 /// <reference lib="esnext.disposable" preserve="true" />
 import * as Y from 'yjs'
-import { TuttiError } from '../errors.ts'
+import type { TuttiError } from '../errors.ts'
 import { createHistory, type History, type UndoOptions } from '../history.ts'
 import { countLocalChanges } from '../localChanges.ts'
 import type { Persistence } from '../persistence.ts'
@@ -9,13 +9,14 @@ import { callApart, rethrow } from '../rethrow.ts'
 import { createStatus } from '../status.ts'
 import { errorAt, fail } from './failure.ts'
 import { trackedSnapshot } from './graph.ts'
-import { hintOf } from './hints.ts'
+import { isDevelopment } from './hints.ts'
 import { INTERNALS, type Internals, type StoreHandle } from './internals.ts'
 import { NODE, type SnapshotOf } from './live.ts'
-import { batch, computed, effect } from './reactive.ts'
+import { computed, effect } from './reactive.ts'
 import type { Live, Node, Shape, Snapshot } from './schema.ts'
+import { checkShape } from './shape.ts'
 import { openState } from './state.ts'
-import { checkWritable, destroyedError, type TransactOptions, transact } from './write.ts'
+import { checkNotDestroyed, checkWritable, destroyedError, type TransactOptions, transact } from './write.ts'
 
 export interface StoreOptions<Sh extends Shape> {
   /** What the document holds, by name. Lists, records, texts and objects become top-level Yjs types of these names. */
@@ -88,27 +89,27 @@ export interface Store<Sh extends Shape = Shape> extends StoreHandle {
 export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<Sh> => {
   const doc = options.doc ?? new Y.Doc()
   const status = createStatus()
+  const { persist } = options
+  if (isDevelopment) {
+    checkShape(options.schema)
+    if (persist && typeof persist !== 'string' && !persist.whenLoaded) {
+      fail('INVALID_OPTION', [], 'persist is no name and no Persistence')
+    }
+  }
   const { graph, state } = openState(doc, options.schema, options)
 
   const report = (error: TuttiError): void => {
+    if (graph.isDestroyed) return
     status.error.value = error
     callApart(() => graph.options.onError(error))
   }
 
-  const { persist } = options
-  if (persist && typeof persist !== 'string' && !persist.whenLoaded) {
-    fail('INVALID_OPTION', [], 'persist is no name and no Persistence')
-  }
   const isStoredOrigin = (origin: unknown): boolean => {
     const { persistence } = inside
-    return persistence !== undefined && origin === (persistence.origin ?? persistence)
+    // No transaction has `undefined` as its origin.
+    return origin === (persistence?.origin ?? persistence)
   }
   const localChanges = countLocalChanges(doc, status, isStoredOrigin)
-  const reportStorage = (cause: unknown): void => {
-    if (graph.isDestroyed) return
-    const message = `this device can't keep the document: ${cause}`
-    report(new TuttiError('STORAGE_FAILED', message, { hint: hintOf?.(message), cause, retryable: false }))
-  }
   const onDestroys = new Set<() => void>()
   const onDestroy = (fn: () => void): (() => void) => {
     onDestroys.add(fn)
@@ -127,18 +128,12 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
   }
   const load = async (): Promise<void> => {
     try {
-      if (typeof persist === 'string') {
-        const { openIndexedDB } = await import('../offline.ts')
-        if (graph.isDestroyed) return
-        inside.persistence = openIndexedDB(persist, doc, reportStorage)
-      }
-      const { persistence } = inside
-      if (!persistence) return
-      await persistence.whenLoaded
-      localChanges.restore(persistence)
-      batch(() => (status.persisted.value = !graph.isDestroyed))
+      if (!persist) return
+      // A `Persistence` may fail before the file is there.
+      const [offline] = await Promise.all([import('../offline.ts'), inside.persistence?.whenLoaded])
+      await offline.restore(persist, doc, inside)
     } catch (cause) {
-      reportStorage(cause)
+      report(errorAt('STORAGE_FAILED', [], `persist failed: ${cause}`, cause))
     } finally {
       inside.isReady = true
     }
@@ -146,18 +141,18 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
   const ready = load()
 
   const undo = options.undo || {}
-  const { y, roots = {} } = graph.root
+  const { y, roots } = graph.root
   const history = createHistory(
     doc,
     // Scalars have no type of their own: they live in `y`.
-    (undo.scope ?? ['', ...Object.keys(roots)]).map((name) => roots[name] ?? y),
+    (undo.scope ?? ['', ...Object.keys(roots!)]).map((name) => roots![name] ?? y),
     undo,
     () => checkWritable(graph),
   )
   if (options.undo === false) history.pause()
 
   const whenSynced = async ({ signal, timeout }: WaitOptions = {}): Promise<void> => {
-    if (graph.isDestroyed) throw destroyedError()
+    checkNotDestroyed(graph)
     signal?.throwIfAborted()
     let end: (() => void) | undefined
     await new Promise<void>((resolve, reject) => {
@@ -186,7 +181,7 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
     if (!options.doc) doc.destroy()
   }
 
-  return {
+  const store: Store<Sh> = {
     state,
     doc,
     history,
@@ -212,19 +207,13 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
       const node = (value as { [NODE]?: Node } | null)?.[NODE]
       return (node ? trackedSnapshot(node) : value) as never
     },
-    seed: async (fn) => {
-      checkWritable(graph)
-      // Many applications have nothing to seed.
-      const [{ fill }] = await Promise.all([import('./seed.ts'), ready])
-      const connection = status.connection.peek()
-      if (connection !== 'idle' && connection !== 'disconnected') await whenSynced()
-      if (graph.isDestroyed) throw destroyedError()
-      return fill(doc, options.schema, fn)
-    },
+    // Loaded where it is used: many applications have nothing to seed.
+    seed: async (fn) => (await import('./seed.ts')).seed(store, inside, options.schema, fn),
     whenReady: () => ready,
     whenSynced,
     destroy,
     [Symbol.dispose]: destroy,
     [INTERNALS]: inside,
   }
+  return store
 }

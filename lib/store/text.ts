@@ -1,28 +1,20 @@
 /** Texts that several people can write at once: `s.text()`, kept as a `Y.Text`. */
 import * as Y from 'yjs'
 import { fail } from './failure.ts'
-import { changed, pathOf, snapshot, track } from './graph.ts'
+import { changed, live, pathOf, snapshot, track } from './graph.ts'
 import { type LiveText, NODE } from './live.ts'
-import { checkText, readText } from './parse.ts'
+import { checkText, isCount, readText } from './parse.ts'
 import { define, type Node, type Schema, type Stored } from './schema.ts'
 import { common, parseIn, replaceContent, write } from './write.ts'
 
 const yOf = (node: Node): Y.Text => node.y as Y.Text
 
-type Delta = { insert: string | object; attributes?: Record<string, unknown> }[]
-
-/** The part of a text from `from` to `to`, with its formats; an embed counts one. */
-const cut = (text: Y.Text, from: number, to: number): Delta => {
-  let at = 0
-  const part: Delta = []
-  for (const op of text.toDelta() as Delta) {
-    const length = typeof op.insert === 'string' ? op.insert.length : 1
-    const start = Math.max(from - at, 0)
-    const end = Math.min(to - at, length)
-    if (start < end) part.push(typeof op.insert === 'string' ? { ...op, insert: op.insert.slice(start, end) } : op)
-    at += length
-  }
-  return part
+/** The part of a text from `from` to `to`, with its formats, as a delta. */
+const cut = (text: Y.Text, from: number, to: number): object[] => {
+  const copy = live(text.clone())
+  copy.delete(to, copy.length - to)
+  copy.delete(0, from)
+  return copy.toDelta()
 }
 
 /** Whether `index` lies between the halves of a surrogate pair. */
@@ -69,7 +61,7 @@ const set = (node: Node, stored: Stored = ''): void => {
 
 const checkRange = (node: Node, index: number, count: number): void => {
   const { length } = yOf(node)
-  if (!Number.isInteger(index) || !Number.isInteger(count) || index < 0 || count < 0 || index + count > length) {
+  if (!isCount(index) || !isCount(count) || index + count > length) {
     fail('INVALID_VALUE', pathOf(node), `${index} to ${index + count} is out of range in a text of ${length}`)
   }
 }

@@ -4,6 +4,7 @@ import * as Y from 'yjs'
 import type { TuttiError } from '../errors.ts'
 import { errorAt, fail } from './failure.ts'
 import { changed, fits, isAttached, nodeOf, pathOf, rebind, schemaAt, storedAt } from './graph.ts'
+import { isDevelopment } from './hints.ts'
 import { parse } from './parse.ts'
 import { batch } from './reactive.ts'
 import { checkNotRendering } from './render.ts'
@@ -21,9 +22,13 @@ export interface TransactOptions {
 
 export const destroyedError = (): TuttiError => errorAt('DESTROYED', [], 'the store was destroyed')
 
+export const checkNotDestroyed = (graph: Graph): void => {
+  if (graph.isDestroyed) throw destroyedError()
+}
+
 /** Throws `DESTROYED`, or `WRITE_IN_RENDER` while a component renders. */
 export const checkWritable = (graph: Graph): void => {
-  if (graph.isDestroyed) throw destroyedError()
+  checkNotDestroyed(graph)
   checkNotRendering(graph)
 }
 
@@ -69,7 +74,7 @@ export const transact = <R>(graph: Graph, fn: () => R, options: TransactOptions)
       try {
         const result = fn()
         // What an asynchronous function writes after its first `await` would be outside.
-        if (result instanceof Promise) {
+        if (isDevelopment && result instanceof Promise) {
           fail('INVALID_VALUE', [], 'transact got an asynchronous function')
         }
         return result
@@ -125,17 +130,23 @@ export const build = (schema: Schema | undefined, stored: Stored): unknown => sc
 export const same = (next: Stored, stored: unknown): boolean =>
   equalityDeep(next, stored instanceof Y.AbstractType ? stored.toJSON() : stored)
 
+/**
+ * Makes what stands in `node` as `old` equal to `next` without putting another value in its place, if that can be:
+ * where both are of the same shared type, or equal already. `mustStay`: it is emptied rather than removed.
+ */
+export const setInPlace = (node: Node, schema: Schema, old: unknown, next: Stored, mustStay?: unknown): boolean => {
+  const isNothing = next === undefined || next === null
+  if (!fits(schema, old) || (isNothing && !mustStay)) return (isNothing || !schema.type) && same(next, old)
+  assign(nodeOf(node.graph, old, schema), next ?? undefined)
+  return true
+}
+
 /** Writes a key of an object or record, in place where it is a shared type already; `undefined` removes it. */
 export const setKey = (node: Node, key: string, next: Stored): void => {
   const schema = schemaAt(node.schema, key)
   const old = storedAt(node, key)
-  const isNothing = next === undefined || next === null
-  // A top-level type can't be removed, only emptied.
-  if (fits(schema, old) && (node.roots?.[key] || !isNothing)) {
-    assign(nodeOf(node.graph, old, schema), next ?? undefined)
-    return
-  }
-  if ((isNothing || !schema.type) && same(next, old)) return
+  // A top-level type can't be removed.
+  if (setInPlace(node, schema, old, next, node.roots?.[key])) return
   const set = (value: unknown): void => {
     const y = node.y as Y.Map<unknown>
     if (value === undefined) y.delete(key)
@@ -147,7 +158,7 @@ export const setKey = (node: Node, key: string, next: Stored): void => {
 }
 
 /** Makes the content of a node equal to `stored`, in place; `undefined` empties it. */
-export const assign = (node: Node, stored: Stored): void => node.schema.assign?.(node, stored)
+const assign = (node: Node, stored: Stored): void => node.schema.assign?.(node, stored)
 
 /** Makes the content of a node equal to what the application gives, in one write. */
 export const replaceContent = (node: Node, given: unknown): void => {

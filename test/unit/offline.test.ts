@@ -18,7 +18,10 @@ const close = async (store: ReturnType<typeof open>): Promise<void> => {
   await internals(store).persistence?.destroy()
 }
 
-afterEach(() => vi.unstubAllGlobals())
+afterEach(() => {
+  vi.unstubAllGlobals()
+  vi.doUnmock('../../lib/offline.ts')
+})
 
 describe('persist', () => {
   test('keeps the document on this device: a later store shows it', async () => {
@@ -167,6 +170,19 @@ describe('persist', () => {
     await vi.waitUntil(() => store.status.connection === 'disconnected')
     expect(persisted).toEqual([true])
     await close(store)
+  })
+
+  test('where its file can not be loaded the error is told, and the store works', async () => {
+    vi.doMock('../../lib/offline.ts', () => {
+      throw new Error('no network')
+    })
+    const errors: TuttiError[] = []
+    const store = open(freshName(), (error) => errors.push(error))
+    await store.whenReady()
+    store.state.count = 1
+    expect(errors).toMatchObject([{ code: 'STORAGE_FAILED', retryable: true, hint: expect.stringMatching(/works/) }])
+    expect([store.state.count, store.status.persisted]).toEqual([1, false])
+    store.destroy()
   })
 
   test('without IndexedDB the error is told, and the store works', async () => {

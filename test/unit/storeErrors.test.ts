@@ -477,7 +477,14 @@ describe('schemas', () => {
     ],
   ]
   test.each(cases)('%s is INVALID_SCHEMA', (_what, make) => {
-    expect(failing(make).code).toBe('INVALID_SCHEMA')
+    const error = failing(make)
+    expect(error.code).toBe('INVALID_SCHEMA')
+    expect(error.hint).toMatch(/^[A-Z].*\.$/)
+  })
+
+  test('a default that does not fit says why', () => {
+    const { cause } = failing(() => createStore({ schema: { a: s.number().default('x' as unknown as number) } }))
+    expect(cause).toMatchObject({ message: 'a: expected s.number(), got String' })
   })
 
   test('modifiers make new schemas', () => {

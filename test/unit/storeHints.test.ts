@@ -1,6 +1,7 @@
 import { runInNewContext } from 'node:vm'
 import { type BuildOptions, build, type Rolldown } from 'vite'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { Doc } from 'yjs'
 
 /** What the script does with a store: every mistake that it can make, and what it is told. */
 const SCRIPT = `
@@ -73,6 +74,10 @@ describe('a build for production', () => {
     const code = await bundle({ minify: true }, 'production')
     expect(code).not.toContain('Did you mean')
     expect(code).not.toContain('or another name.')
+    // Nor what looks for mistakes that a program makes each time it runs.
+    for (const message of ['not a schema', 'not a usable name', 'asynchronous', 'persist is']) {
+      expect(code).not.toContain(message)
+    }
     expect(run(code)).toEqual(CODES.map((error) => ({ ...error, hint: '' })))
   })
 })
@@ -107,6 +112,12 @@ describe('in production', () => {
   afterEach(() => {
     vi.unstubAllEnvs()
     vi.resetModules()
+  })
+
+  test('a back end that edits is told of a wrong schema all the same', async () => {
+    const { editDocument } = await import('../../lib/store/state.ts')
+    const wrong = { title: 5 as never }
+    expect(() => editDocument(new Doc(), wrong, () => undefined)).toThrow('title: not a schema')
   })
 
   test('a write while a component renders warns once', async () => {
