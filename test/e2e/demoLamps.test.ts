@@ -2,7 +2,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Locator, Page } from 'playwright-core'
 import { afterEach, expect, test } from 'vitest'
@@ -12,10 +11,10 @@ import type { Side } from '../../demo/schema.ts'
 import { findTool } from '../../scripts/tools.mjs'
 import { describeBrowser } from './browser.ts'
 import { chat, desk, frames, said, transactions, useDemoPages } from './demoPages.ts'
+import { FLEET, killFleet } from './fleet.ts'
 import { type ServerProcess, startServerProcess } from './serverProcess.ts'
 import { until } from './until.ts'
 
-const FLEET = fileURLToPath(new URL('../../dist/demoBackend/fleet/main.js', import.meta.url))
 const run = promisify(execFile)
 
 describeBrowser('the street lamps of the demo', () => {
@@ -380,14 +379,4 @@ const listen = async (server: ServerProcess, room: string) => {
   await once(socket, 'open')
   await until('the levels', () => levels.size === 24)
   return { levels, frames, close: () => socket.terminate() }
-}
-
-/** Ends the devices that a server has started, which are named in its log. */
-const killFleet = async (server: ServerProcess): Promise<void> => {
-  let pid = 0
-  await until('the fleet', () => {
-    pid = Number(/"fleet":(\d+)/.exec(server.stderr())?.[1] ?? 0)
-    return pid > 0
-  })
-  process.kill(pid, 'SIGKILL')
 }
