@@ -171,6 +171,17 @@ const writeBody = (encoder: encoding.Encoder, body: string | Uint8Array): void =
 const readBody = (decoder: decoding.Decoder, flags: number): string | Uint8Array =>
   flags & IS_BINARY ? decoding.readVarUint8Array(decoder).slice() : decoding.readVarString(decoder)
 
+/** What a body says. */
+export const dataOf = (body: string | Uint8Array): unknown => {
+  if (typeof body !== 'string') return body
+  try {
+    return JSON.parse(body)
+  } catch {
+    // Any other text stands for itself, as for Pusher's clients.
+    return body
+  }
+}
+
 export const encodeEvent = ({ room, offset, event, body, userId, from }: WireEvent): Uint8Array =>
   encodeTutti(TUTTI_EVENT, (encoder) => {
     const kind = (typeof body === 'string' ? 0 : IS_BINARY) | (from === 'server' ? FROM_SERVER : 0)

@@ -1,11 +1,11 @@
 import { type ErrorCode, TuttiError } from './errors.ts'
 import {
+  dataOf,
   encodeSubscribe,
   encodeUnsubscribe,
   MAX_FORMER_SESSIONS,
   type ServerEventMessage,
   type WireError,
-  type WireEvent,
 } from './eventProtocol.ts'
 import { batch, type Signal, signal } from './store/reactive.ts'
 
@@ -84,16 +84,6 @@ export interface SubscriptionOwner extends Subscription {
 /** The error that the server tells of. */
 export const errorOf = ({ code, message, hint }: WireError): TuttiError =>
   new TuttiError(code as ErrorCode, message, { hint })
-
-const dataOf = ({ body }: WireEvent): unknown => {
-  if (typeof body !== 'string') return body
-  try {
-    return JSON.parse(body)
-  } catch {
-    // Any other text stands for itself, as for Pusher's clients.
-    return body
-  }
-}
 
 /**
  * @param send sends a frame; `false` if there is no connection
@@ -236,7 +226,7 @@ export const createSubscription = (
             from,
             ...(userId !== undefined && { userId }),
           }
-          const data = dataOf(message)
+          const data = dataOf(message.body)
           tell((sink) => sink.event(data, meta))
           return
         }

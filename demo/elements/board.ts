@@ -2,7 +2,7 @@ import { css, html } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Desk } from '../desk.ts'
 import { NOTE_COLOURS } from '../schema.ts'
-import { CountedElement, controls } from './demoElement.ts'
+import { CountedElement, controls, hints } from './demoElement.ts'
 import { NoteElement } from './note.ts'
 
 /** The board renders when a note comes or goes; what is within a note is that note's own matter. */
@@ -10,6 +10,7 @@ export class BoardElement extends CountedElement {
   static override properties = { desk: { attribute: false } }
   static override styles = [
     controls,
+    hints,
     css`
       :host {
         /* Three beside each other, down to the narrowest desk. */
@@ -39,22 +40,8 @@ export class BoardElement extends CountedElement {
         color: var(--ink-soft);
       }
       .hint {
-        margin: 0;
         padding-block: 6px;
-        font-size: 12px;
         line-height: 18px;
-        color: var(--ink-soft);
-      }
-      .touch {
-        display: none;
-      }
-      @media (hover: none) {
-        .keys {
-          display: none;
-        }
-        .touch {
-          display: inline;
-        }
       }
     `,
   ]

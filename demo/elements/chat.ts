@@ -3,7 +3,7 @@ import { repeat } from 'lit/directives/repeat.js'
 import { TuttiError } from 'tutti'
 import { type ChatLine, keep, listen, say } from '../chat.ts'
 import type { Desk } from '../desk.ts'
-import { controls, DemoElement } from './demoElement.ts'
+import { controls, DemoElement, fields } from './demoElement.ts'
 
 /** Lines kept on the page, of a chat that nobody stores. */
 const MAX_LINES = 50
@@ -37,6 +37,7 @@ export class ChatElement extends DemoElement {
   }
   static override styles = [
     controls,
+    fields,
     css`
       :host {
         display: block;
@@ -81,17 +82,6 @@ export class ChatElement extends DemoElement {
       form {
         display: flex;
         gap: 8px;
-      }
-      input {
-        flex: 1;
-        min-inline-size: 0;
-        font: inherit;
-        font-size: var(--size-s);
-        color: var(--ink);
-        background: transparent;
-        border: 1px solid var(--rule-strong);
-        border-radius: var(--radius);
-        padding: 4px 8px;
       }
     `,
   ]

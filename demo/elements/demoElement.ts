@@ -13,7 +13,7 @@ export class CountedElement extends DemoElement {
   }
 }
 
-/** Buttons, fields and the counter of renders, alike in every element. */
+/** Buttons, placeholders, the focus and the counter of renders, alike in every element. */
 export const controls = css`
   *,
   *::before,
@@ -91,6 +91,41 @@ export const controls = css`
     overflow: hidden;
     clip-path: inset(50%);
     white-space: nowrap;
+  }
+`
+
+/** What can be done here: in other words for a finger (.touch) than for pointer and keys (.keys). */
+export const hints = css`
+  .hint {
+    margin: 0;
+    font-size: 12px;
+    color: var(--ink-soft);
+  }
+  .touch {
+    display: none;
+  }
+  @media (hover: none) {
+    .keys {
+      display: none;
+    }
+    .touch {
+      display: inline;
+    }
+  }
+`
+
+/** A field for text in a row with buttons. */
+export const fields = css`
+  input {
+    flex: 1;
+    min-inline-size: 0;
+    font: inherit;
+    font-size: var(--size-s);
+    color: var(--ink);
+    background: transparent;
+    border: 1px solid var(--rule-strong);
+    border-radius: var(--radius);
+    padding: 4px 8px;
   }
 `
 

@@ -2,7 +2,7 @@ import { css, html } from 'lit'
 import type { Desk } from '../desk.ts'
 import { type Lamp, type LampSetting, lampsOf, setLamps, settingOf, streetWords } from '../lamps.ts'
 import { LAMP_IDS } from '../schema.ts'
-import { CountedElement, controls } from './demoElement.ts'
+import { CountedElement, controls, hints } from './demoElement.ts'
 import './lampBytes.ts'
 import './streetMap.ts'
 
@@ -20,6 +20,7 @@ export class LampsElement extends CountedElement {
   }
   static override styles = [
     controls,
+    hints,
     css`
       :host {
         display: block;
@@ -30,22 +31,8 @@ export class LampsElement extends CountedElement {
         block-size: 212px;
       }
       .hint {
-        margin: 0;
         padding-block-start: 4px;
-        font-size: 12px;
         line-height: 20px;
-        color: var(--ink-soft);
-      }
-      .touch {
-        display: none;
-      }
-      @media (hover: none) {
-        .keys {
-          display: none;
-        }
-        .touch {
-          display: inline;
-        }
       }
       .words {
         margin: 0;

@@ -6,7 +6,7 @@ import { copyText } from '../copy.ts'
 import type { Desk } from '../desk.ts'
 import { asCurl, eventPush, nextPush, type PushRequest } from '../push.ts'
 import code from '../push.ts?region=push&code'
-import { controls, DemoElement } from './demoElement.ts'
+import { controls, DemoElement, fields } from './demoElement.ts'
 import './panel.ts'
 
 export type PushStage = 'sent' | 'stored' | 'failed'
@@ -26,6 +26,7 @@ export class PushElement extends DemoElement {
   }
   static override styles = [
     controls,
+    fields,
     css`
       :host {
         display: block;
@@ -80,17 +81,6 @@ export class PushElement extends DemoElement {
         display: flex;
         gap: 8px;
         padding: 4px 16px;
-      }
-      input {
-        flex: 1;
-        min-inline-size: 0;
-        font: inherit;
-        font-size: var(--size-s);
-        color: var(--ink);
-        background: transparent;
-        border: 1px solid var(--rule-strong);
-        border-radius: var(--radius);
-        padding: 4px 8px;
       }
       .hint {
         margin: 0;

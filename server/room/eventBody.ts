@@ -67,13 +67,3 @@ export const bodyOf = (data: unknown): string | Uint8Array => {
 
 export const bytesOf = (body: string | Uint8Array): number =>
   typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
-
-export const dataOf = (body: string | Uint8Array): unknown => {
-  if (typeof body !== 'string') return body
-  try {
-    return JSON.parse(body)
-  } catch {
-    // Any other text stands for itself.
-    return body
-  }
-}

@@ -3,10 +3,11 @@
  * in the order in which they came, however long each answer takes.
  */
 import { TuttiError } from '../../lib/errors.ts'
+import { dataOf } from '../../lib/eventProtocol.ts'
 import { eventNameProblem } from '../../lib/protocol.ts'
 import type { Caller, NewEvent, Position } from '../contracts.ts'
 import type { BeforeEventHook, EventReplacement } from '../hooks.ts'
-import { bodyOf, bytesOf, dataOf } from './eventBody.ts'
+import { bodyOf, bytesOf } from './eventBody.ts'
 import { type HookCalls, isThenable } from './hookCalls.ts'
 import { checkRoomName } from './roomName.ts'
 

@@ -1,13 +1,12 @@
 /** The applications in demo/backends, each run as it is against a real server. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer as createTcp } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Browser } from 'playwright-core'
 import { createServer, type Server } from 'tutti/server'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeBrowser, launchBrowser } from './browser.ts'
+import { freePort } from './serverProcess.ts'
 import { describeWithTool } from './tools.ts'
 import { until } from './until.ts'
 
@@ -36,16 +35,6 @@ const environment = (): NodeJS.ProcessEnv => ({
   TUTTI_URL: server.url,
   TUTTI_APP: `${APP.id}:${APP.key}:${APP.secret}`,
 })
-
-const freePort = async (): Promise<number> => {
-  const tcp = createTcp().listen(0, '127.0.0.1')
-  await once(tcp, 'listening')
-  const address = tcp.address()
-  tcp.close()
-  await once(tcp, 'close')
-  if (typeof address !== 'object' || address === null) throw new Error('no port')
-  return address.port
-}
 
 const start = (command: string, args: string[], env: NodeJS.ProcessEnv = {}): ChildProcess => {
   const child = spawn(command, args, { cwd: ROOT, env: { ...environment(), ...env }, stdio: 'ignore' })

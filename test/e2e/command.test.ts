@@ -6,52 +6,22 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
+import { isRunning, type NodeProcess, useNodeProcesses } from './nodeProcess.ts'
+import { COMMAND } from './serverProcess.ts'
 import { until } from './until.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const COMMAND = join(ROOT, 'dist', 'server', 'main.js')
 
-interface Run {
-  stdout(): string
-  stderr(): string
-  kill(signal: NodeJS.Signals): void
-  /** The exit code, or the name of the signal that ended it. */
-  readonly ended: Promise<number | string>
-}
+const startNode = useNodeProcesses()
 
-const running = new Set<Run>()
-
-const run = (args: readonly string[], env: Record<string, string> = {}): Run => {
-  const child = spawn(process.execPath, [COMMAND, ...args], {
-    cwd: folder,
-    // Nothing of the tests' own environment: a PORT there would be a PORT here.
-    env: { PATH: process.env.PATH ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let [stdout, stderr] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text
-  })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text
-  })
-  const started: Run = {
-    stdout: () => stdout,
-    stderr: () => stderr,
-    kill: (signal) => child.kill(signal),
-    ended: once(child, 'close').then(([code, signal]) => {
-      running.delete(started)
-      return (code ?? signal) as number | string
-    }),
-  }
-  running.add(started)
-  return started
-}
+const run = (args: readonly string[], env: Record<string, string> = {}): NodeProcess =>
+  // Nothing of the tests' own environment: a PORT there would be a PORT here.
+  startNode([COMMAND, ...args], { cwd: folder, env: { PATH: process.env.PATH ?? '', ...env } })
 
 /** Waits for the one line on stdout; the address in it. */
-const addressOf = async (started: Run): Promise<string> => {
+const addressOf = async (started: NodeProcess): Promise<string> => {
   const line = await Promise.race([
     until('the address', () => started.stdout().includes('\n')).then(() => started.stdout()),
     started.ended.then((code) => {
@@ -63,7 +33,7 @@ const addressOf = async (started: Run): Promise<string> => {
   return address
 }
 
-const finish = async (started: Run): Promise<{ code: number | string; stdout: string; stderr: string }> => ({
+const finish = async (started: NodeProcess): Promise<{ code: number | string; stdout: string; stderr: string }> => ({
   code: await started.ended,
   stdout: started.stdout(),
   stderr: started.stderr(),
@@ -75,24 +45,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tutti-command-'))
 })
 
-afterEach(async () => {
-  for (const started of running) {
-    started.kill('SIGKILL')
-    await started.ended
-  }
-})
-
 afterAll(() => rm(folder, { recursive: true }))
-
-/** @param pid of a process, or negative, of a group of them */
-const isRunning = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
-    throw error
-  }
-}
 
 const patch = (address: string, body: string): Promise<Response> =>
   fetch(`${address}/rooms/a/document`, {

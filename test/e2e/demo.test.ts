@@ -1,61 +1,33 @@
 /** The demo, served by the built server, in a real Chromium: what a visitor sees and does. */
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
+import { beforeEach, expect, test } from 'vitest'
+import type { Side } from '../../demo/schema.ts'
 import { describeBrowser, launchBrowser } from './browser.ts'
-import { type ServerProcess, startServerProcess } from './serverProcess.ts'
+import { desk, frames, transactions, useDemoPages, WIDE } from './demoPages.ts'
+import { freePort, startServerProcess } from './serverProcess.ts'
 import { until } from './until.ts'
 
-type Side = 'a' | 'b'
-
-const WIDE = { width: 1440, height: 900 }
 const PHONE = { width: 390, height: 844 }
 
 describeBrowser('the demo', () => {
-  let folder: string
-  let server: ServerProcess
-  let browser: Browser
-  const contexts: BrowserContext[] = []
-  const complaints: string[] = []
+  const pages = useDemoPages('demo')
+  const { complaints, newRoom } = pages
   /** What Chromium itself logs while a test keeps the server down. */
   let serverIsDown = false
-  let rooms = 0
 
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'tutti-demo-'))
-    server = await startServerProcess({ data: folder }, '--demo')
-    browser = await launchBrowser()
-  })
-
-  afterEach(async () => {
-    for (const context of contexts.splice(0)) await context.close()
+  beforeEach(() => {
     serverIsDown = false
-    expect(complaints.splice(0)).toEqual([])
   })
 
-  afterAll(async () => {
-    await browser?.close()
-    await server?.stop()
-    await rm(folder, { recursive: true, force: true })
-  })
-
-  const newRoom = (): string => {
-    rooms += 1
-    return `demo-test-${rooms}`
-  }
-
+  /** Waits for nothing, as a room can be refused; what Chromium logs as an error fails the test. */
   const openPage = async (
     room: string,
-    { port = server.port, ...options }: Parameters<Browser['newContext']>[0] & { port?: number } = {},
+    { port = pages.server.port, ...options }: BrowserContextOptions & { port?: number } = {},
   ): Promise<Page> => {
-    const context = await browser.newContext({ viewport: WIDE, ...options })
-    contexts.push(context)
-    const page = await context.newPage()
-    page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
+    const page = await pages.newPage(options)
     page.on('console', (message) => {
       const isNetwork = /WebSocket connection to|Failed to load resource|ERR_CONNECTION_REFUSED/.test(message.text())
       if (message.type() === 'error' && !(serverIsDown && isNetwork)) complaints.push(message.text())
@@ -88,7 +60,7 @@ describeBrowser('the demo', () => {
     const plain = await launchBrowser('--host-resolver-rules=MAP stage.test 127.0.0.1')
     try {
       const page = await plain.newPage()
-      await page.goto(`http://stage.test:${server.port}/`)
+      await page.goto(`http://stage.test:${pages.server.port}/`)
       await says(page, 'a', 'saved')
       expect(await page.evaluate(() => [isSecureContext, 'randomUUID' in crypto])).toEqual([false, false])
       expect(new URL(page.url()).searchParams.get('room')).toMatch(/^[a-z]+-[a-z]+-[0-9a-f]{8}$/)
@@ -158,7 +130,7 @@ describeBrowser('the demo', () => {
     const room = newRoom()
     const [one, two] = await Promise.all([openDemo(room), openDemo(room)])
     for (const page of [one, two]) {
-      expect(await page.locator('#desk-a demo-note').count()).toBe(5)
+      expect(await desk(page, 'a').locator('demo-note').count()).toBe(5)
       expect((await letter(page, 'b').inputValue()).match(/Dear all/g)).toHaveLength(1)
     }
   })
@@ -179,7 +151,7 @@ describeBrowser('the demo', () => {
     await desk(page, 'b').getByRole('button', { name: 'Add note' }).click()
     await page.keyboard.type('made by B')
     expect(await noteText(page, 'a', 'doors').inputValue()).toBe('Doors open at 19:30')
-    expect(await page.locator('#desk-a demo-note').count()).toBe(5)
+    expect(await desk(page, 'a').locator('demo-note').count()).toBe(5)
 
     await desk(page, 'a').getByRole('button', { name: 'Go online' }).click()
     await desk(page, 'b').getByRole('button', { name: 'Go online' }).click()
@@ -187,7 +159,7 @@ describeBrowser('the demo', () => {
     await says(page, 'b', 'saved')
     for (const side of ['a', 'b'] as const) {
       await untilValue(noteText(page, side, 'doors'), /^Doors open at 19:30 sharp$/)
-      await until('the new note', async () => (await page.locator(`#desk-${side} demo-note`).count()) === 6)
+      await until('the new note', async () => (await desk(page, side).locator('demo-note').count()) === 6)
       await until('the move', async () => (await place(page, side, 'doors')).y > 0.1)
     }
   })
@@ -260,7 +232,7 @@ describeBrowser('the demo', () => {
   test('writes on in a note that a back end made with plain strings', async () => {
     const room = newRoom()
     const page = await openDemo(room)
-    const response = await fetch(`http://127.0.0.1:${server.port}/rooms/${room}/document`, {
+    const response = await fetch(`http://127.0.0.1:${pages.server.port}/rooms/${room}/document`, {
       method: 'PATCH',
       headers: { 'content-type': 'application/merge-patch+json' },
       body: JSON.stringify({ notes: { plain: { text: 'as JSON', colour: 'rose', x: 0.5, y: 0.5 } } }),
@@ -430,7 +402,7 @@ describeBrowser('the demo', () => {
     )
     // The wire sticks to the window's edge, so its place in the flow is what its neighbours leave.
     expect(tops[0]).toBeLessThan(tops[2]!)
-    await page.locator('#desk-b').scrollIntoViewIfNeeded()
+    await desk(page, 'b').scrollIntoViewIfNeeded()
     await desk(page, 'b').getByRole('button', { name: 'Go offline' }).tap()
     await says(page, 'b', 'offline')
   })
@@ -532,21 +504,6 @@ describeBrowser('the demo', () => {
   })
 })
 
-/**
- * A port that nobody has now. A server that got its own from the system (port 0) can't be started again at once on the
- * same one: only with a given port does uWebSockets.js allow for connections that are still closing.
- */
-const freePort = async (): Promise<number> => {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const { port } = listener.address() as AddressInfo
-  listener.close()
-  await once(listener, 'close')
-  return port
-}
-
-const desk = (page: Page, side: Side): Locator => page.locator(`#desk-${side}`)
-
 const letter = (page: Page, side: Side): Locator => desk(page, side).locator('demo-letter textarea')
 
 const note = (page: Page, side: Side, id: string): Locator => desk(page, side).locator(`demo-note[data-note="${id}"]`)
@@ -599,20 +556,6 @@ const renders = async (page: Page): Promise<Record<string, number>> => {
     }
   }
   return counts
-}
-
-/** Number of the last transaction of a desk's document. */
-const transactions = async (page: Page, side: Side): Promise<number> =>
-  Number((await desk(page, side).locator('demo-transactions tbody td').first().textContent()) ?? 0)
-
-/** Frames counted by the wire: by desk, kind and direction. */
-const frames = async (page: Page): Promise<Record<string, number>> => {
-  const cells = await page
-    .locator('demo-wire td')
-    .evaluateAll((all: HTMLElement[]) =>
-      all.map((cell): [string, number] => [cell.dataset.count ?? '', Number.parseInt(cell.title, 10)]),
-    )
-  return Object.fromEntries(cells)
 }
 
 interface Contrast {

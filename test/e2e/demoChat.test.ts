@@ -1,18 +1,17 @@
 /** The chat of the demo in a real Chromium: events beside what the document keeps. */
 import type { Locator, Page } from 'playwright-core'
 import { expect, test } from 'vitest'
+import type { Side } from '../../demo/schema.ts'
 import { describeBrowser } from './browser.ts'
-import { useDemoPages } from './demoPages.ts'
+import { chat, desk, said, useDemoPages } from './demoPages.ts'
 import { freePort, startServerProcess } from './serverProcess.ts'
 
 describeBrowser('the chat of the demo', () => {
   const { newRoom, openPage } = useDemoPages('chat')
 
-  const chat = (page: Page, side: 'a' | 'b'): Locator => page.locator(`#desk-${side} demo-chat`)
-  const said = (page: Page, side: 'a' | 'b'): Locator => chat(page, side).getByRole('log')
-  const kept = (page: Page, side: 'a' | 'b'): Locator => chat(page, side).getByRole('list', { name: 'Kept' })
+  const kept = (page: Page, side: Side): Locator => chat(page, side).getByRole('list', { name: 'Kept' })
 
-  const write = async (page: Page, side: 'a' | 'b', text: string, button: 'Say' | 'Keep'): Promise<void> => {
+  const write = async (page: Page, side: Side, text: string, button: 'Say' | 'Keep'): Promise<void> => {
     await chat(page, side).getByLabel('Message').fill(text)
     await chat(page, side).getByRole('button', { name: button }).click()
   }
@@ -48,7 +47,7 @@ describeBrowser('the chat of the demo', () => {
     const room = newRoom()
     const page = await openPage(room)
     const newcomer = await openPage(room)
-    const name = await newcomer.locator('#desk-a demo-people').getByRole('textbox').inputValue()
+    const name = await desk(newcomer, 'a').locator('demo-people').getByRole('textbox').inputValue()
     await said(page, 'b')
       .locator('.came', { hasText: `${name} came` })
       .first()
@@ -98,8 +97,8 @@ describeBrowser('the chat of the demo', () => {
     const room = newRoom()
     const page = await openPage(room)
     const second = await openPage(room)
-    for (const each of [page, second]) await each.locator('#desk-a').getByLabel('Your name').fill('Clara')
-    await page.locator('#desk-b demo-people li', { hasText: 'Clara' }).nth(1).waitFor()
+    for (const each of [page, second]) await desk(each, 'a').getByLabel('Your name').fill('Clara')
+    await desk(page, 'b').locator('demo-people li', { hasText: 'Clara' }).nth(1).waitFor()
     await chat(second, 'a').getByLabel('Message').fill('A long one')
     const news = chat(page, 'b').getByText('Clara is writing')
     await news.waitFor()
@@ -178,12 +177,12 @@ describeBrowser('the chat of the demo', () => {
 
   test('says why a message was not sent, and keeps its text in the field', async () => {
     const page = await openPage(newRoom())
-    await page.locator('#desk-a').getByRole('button', { name: 'Go offline' }).click()
+    await desk(page, 'a').getByRole('button', { name: 'Go offline' }).click()
     await write(page, 'a', 'Into the void', 'Say')
     await chat(page, 'a').getByText('NOT_CONNECTED').waitFor()
     expect(await chat(page, 'a').getByLabel('Message').inputValue()).toBe('Into the void')
     expect(await said(page, 'a').getByText('Into the void').count()).toBe(0)
-    await page.locator('#desk-a').getByRole('button', { name: 'Go online' }).click()
+    await desk(page, 'a').getByRole('button', { name: 'Go online' }).click()
     await chat(page, 'a').getByText('NOT_CONNECTED').waitFor({ state: 'detached' })
     await chat(page, 'b').getByLabel('Message').fill('Are you back')
     await chat(page, 'a').getByText('is writing').waitFor()

@@ -2,21 +2,19 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Locator, Page } from 'playwright-core'
 import { afterEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { decodeLevels, type LampLevel } from '../../demo/lampFrames.ts'
+import type { Side } from '../../demo/schema.ts'
 import { findTool } from '../../scripts/tools.mjs'
 import { describeBrowser } from './browser.ts'
-import { useDemoPages } from './demoPages.ts'
+import { chat, desk, frames, said, transactions, useDemoPages } from './demoPages.ts'
+import { FLEET, killFleet } from './fleet.ts'
 import { type ServerProcess, startServerProcess } from './serverProcess.ts'
 import { until } from './until.ts'
 
-type Side = 'a' | 'b'
-
-const FLEET = fileURLToPath(new URL('../../dist/demoBackend/fleet/main.js', import.meta.url))
 const run = promisify(execFile)
 
 describeBrowser('the street lamps of the demo', () => {
@@ -69,7 +67,7 @@ describeBrowser('the street lamps of the demo', () => {
     expect(device.frames).toEqual([4])
     for (const side of ['a', 'b'] as const) {
       // What the inspector counted for the same transaction, before the one that confirms.
-      const rows = page.locator(`#desk-${side} demo-transactions tbody tr`)
+      const rows = desk(page, side).locator('demo-transactions tbody tr')
       expect(await bytes(page, side, 'update')).toBe(`${await rows.nth(1).locator('td').nth(3).textContent()} B`)
       expect(await bytes(page, side, 'update-json')).toBe(`${'{"lamps":{"4":{"on":true}}}'.length} B`)
       const json = Number((await bytes(page, side, 'device-json')).replace(' B', ''))
@@ -112,14 +110,14 @@ describeBrowser('the street lamps of the demo', () => {
   test('a lamp set on a desk without its wire is confirmed once it is back', async () => {
     const page = await openPage(newRoom())
     await confirmed(page, 'a', 24)
-    await page.locator('#desk-a').getByRole('button', { name: 'Go offline' }).click()
+    await desk(page, 'a').getByRole('button', { name: 'Go offline' }).click()
     await lamp(page, 'a', 1).click()
     await panel(page, 'a').getByRole('switch', { name: 'Light' }).click()
     expect(await words(page, 'a')).toBe('Lamp 1: set to 70 %, not confirmed: this desk is offline, last seen dark')
     await lamp(page, 'b', 2).click()
     await panel(page, 'b').getByRole('slider').fill('15')
     await until('the other desk', async () => (await light(page, 'b', 2)) === 15)
-    await page.locator('#desk-a').getByRole('button', { name: 'Go online' }).click()
+    await desk(page, 'a').getByRole('button', { name: 'Go online' }).click()
     for (const side of ['a', 'b'] as const) {
       await until(
         'both changes',
@@ -279,7 +277,7 @@ describeBrowser('the street lamps of the demo', () => {
     try {
       const page = await newPage()
       await page.goto(`http://127.0.0.1:${own.port}/?room=private-hall`)
-      await page.locator('#desk-a demo-status').getByText('not allowed').first().waitFor()
+      await desk(page, 'a').locator('demo-status').getByText('not allowed').first().waitFor()
       await until('the words', async () => (await words(page, 'a')).endsWith('the server does not let this desk in'))
       const push = page.locator('demo-push')
       await push.getByRole('tab', { name: 'Form', exact: true }).click()
@@ -326,8 +324,8 @@ describeBrowser('the street lamps of the demo', () => {
     const page = await openPage(newRoom())
     await confirmed(page, 'a', 24)
     const before = await frames(page)
-    await page.locator('#desk-a demo-chat').getByLabel('Message').fill('Good evening')
-    await page.locator('#desk-a demo-chat').getByRole('button', { name: 'Say' }).click()
+    await chat(page, 'a').getByLabel('Message').fill('Good evening')
+    await chat(page, 'a').getByRole('button', { name: 'Say' }).click()
     await said(page, 'b').getByText('Good evening').waitFor()
     await until('the frames', async () => {
       const now = await frames(page)
@@ -344,7 +342,7 @@ describeBrowser('the street lamps of the demo', () => {
   })
 })
 
-const panel = (page: Page, side: Side): Locator => page.locator(`#desk-${side} demo-lamps`)
+const panel = (page: Page, side: Side): Locator => desk(page, side).locator('demo-lamps')
 
 const lamp = (page: Page, side: Side, number: number): Locator => panel(page, side).locator(`[data-lamp="${number}"]`)
 
@@ -368,21 +366,6 @@ const light = async (page: Page, side: Side, number: number): Promise<number> =>
 const bytes = async (page: Page, side: Side, name: string): Promise<string> =>
   (await panel(page, side).locator(`[data-bytes="${name}"]`).textContent()) ?? ''
 
-const said = (page: Page, side: Side): Locator => page.locator(`#desk-${side} demo-chat`).getByRole('log')
-
-const transactions = async (page: Page, side: Side): Promise<number> =>
-  Number(await page.locator(`#desk-${side} demo-transactions tbody td`).first().textContent())
-
-/** Frames counted by the wire: by desk, kind and direction. */
-const frames = async (page: Page): Promise<Record<string, number>> => {
-  const cells = await page
-    .locator('demo-wire td')
-    .evaluateAll((all: HTMLElement[]) =>
-      all.map((cell): [string, number] => [cell.dataset.count ?? '', Number.parseInt(cell.title, 10)]),
-    )
-  return Object.fromEntries(cells)
-}
-
 /** A device that only listens. */
 const listen = async (server: ServerProcess, room: string) => {
   const socket = new WebSocket(`${server.url}/lamps?room=${room}`)
@@ -396,14 +379,4 @@ const listen = async (server: ServerProcess, room: string) => {
   await once(socket, 'open')
   await until('the levels', () => levels.size === 24)
   return { levels, frames, close: () => socket.terminate() }
-}
-
-/** Ends the devices that a server has started, which are named in its log. */
-const killFleet = async (server: ServerProcess): Promise<void> => {
-  let pid = 0
-  await until('the fleet', () => {
-    pid = Number(/"fleet":(\d+)/.exec(server.stderr())?.[1] ?? 0)
-    return pid > 0
-  })
-  process.kill(pid, 'SIGKILL')
 }

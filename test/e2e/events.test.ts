@@ -1,44 +1,30 @@
-import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
-import { createServer as createViteServer, type ViteDevServer } from 'vite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createServer, type Server } from '../../server/index.ts'
 import { describeBrowser, launchBrowser } from './browser.ts'
+import { serveVitePages, type VitePages } from './vitePages.ts'
 
 describeBrowser('events between two windows', () => {
-  let vite: ViteDevServer
+  let pages: VitePages
   let browser: Browser
   let server: Server
 
   beforeAll(async () => {
-    vite = await createViteServer({
-      configFile: false,
-      root: fileURLToPath(new URL('./events', import.meta.url)),
-      logLevel: 'error',
-      cacheDir: fileURLToPath(new URL('../../node_modules/.vite-events-test', import.meta.url)),
-      optimizeDeps: { include: ['yjs', 'y-websocket', 'y-protocols/awareness', 'y-indexeddb'] },
-      server: {
-        host: '127.0.0.1',
-        port: 0,
-        hmr: false,
-        fs: { allow: [fileURLToPath(new URL('../../', import.meta.url))] },
-      },
-    })
-    await vite.listen()
+    pages = await serveVitePages('events', ['yjs', 'y-websocket', 'y-protocols/awareness', 'y-indexeddb'])
     browser = await launchBrowser()
     server = await createServer({ port: 0, data: 'memory', logLevel: 'silent' })
   })
 
   afterAll(async () => {
     await browser?.close()
-    await vite?.close()
+    await pages?.close()
     await server?.close()
   })
 
   /** A window of its own browser profile: tabs of one would also meet without the server. */
   const enter = async (user: string): Promise<Page> => {
     const page = await (await browser.newContext()).newPage()
-    await page.goto(vite.resolvedUrls!.local[0]!)
+    await page.goto(pages.url)
     await page.waitForFunction(() => window.talk !== undefined)
     await page.evaluate(
       ([url, user]) => {

@@ -1,49 +1,24 @@
 /** The street lamps of the demo from both ends of their socket: the server's, as a process, and the devices'. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import process from 'node:process'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { decodeLevels, encodeLevels, HELLO, type LampLevel, type StreetNews } from '../../demo/lampFrames.ts'
-import { freePort, type ServerProcess, startServerProcess } from './serverProcess.ts'
+import { FLEET, fleetOf, killFleet } from './fleet.ts'
+import { isRunning, type NodeProcess, useNodeProcesses } from './nodeProcess.ts'
+import { COMMAND, freePort, type ServerProcess, startServerProcess } from './serverProcess.ts'
 import { until } from './until.ts'
 
-const FLEET = fileURLToPath(new URL('../../dist/demoBackend/fleet/main.js', import.meta.url))
 const require = createRequire(import.meta.url)
 
-interface Run {
-  readonly child: ChildProcess
-  stdout(): string
-  stderr(): string
-  readonly ended: Promise<number | string>
-}
-
-const runs: Run[] = []
+const runNode = useNodeProcesses()
 
 /** The devices' command, as `npm run lamps` runs it once all is built. */
-const runFleet = (...args: string[]): Run => runNode(FLEET, ...args)
-
-const runNode = (...args: string[]): Run => {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  let [stdout, stderr] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text
-  })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text
-  })
-  const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string)
-  const run = { child, stdout: () => stdout, stderr: () => stderr, ended }
-  runs.push(run)
-  return run
-}
+const runFleet = (...args: string[]): NodeProcess => runNode([FLEET, ...args])
 
 const servers: ServerProcess[] = []
 
@@ -56,41 +31,7 @@ const startServer = async (...more: Parameters<typeof startServerProcess>): Prom
 
 afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop('SIGKILL')
-  for (const { child, ended } of runs.splice(0)) {
-    child.kill('SIGKILL')
-    await ended
-  }
 })
-
-const exists = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
-    throw error
-  }
-}
-
-/** The fleet that a server has started, by its log. */
-const fleetOf = async (server: ServerProcess): Promise<number> => {
-  let pid: unknown
-  await until('the fleet', () => {
-    const line = server
-      .stderr()
-      .split('\n')
-      .find((text) => text.includes('"fleet"'))
-    pid = line && (JSON.parse(line) as { fleet: unknown }).fleet
-    return typeof pid === 'number'
-  })
-  return pid as number
-}
-
-const killFleet = async (server: ServerProcess): Promise<void> => {
-  const pid = await fleetOf(server)
-  process.kill(pid, 'SIGKILL')
-  await until('the end of the fleet', () => !exists(pid))
-}
 
 /** A gateway of the tests' own. */
 const openGateway = async (server: ServerProcess, query = '') => {
@@ -384,7 +325,7 @@ describe('the simulated lamps', () => {
     'with %s WebSocket wait for a server that is not there yet, and come back after it was away',
     async (_whose, flags) => {
       const port = await freePort()
-      const run = runNode(...flags, FLEET, '--url', `http://127.0.0.1:${port}/?room=copied`)
+      const run = runNode([...flags, FLEET, '--url', `http://127.0.0.1:${port}/?room=copied`])
       await until('the first attempt', () => run.stdout().includes('No server at ws://127.0.0.1'))
       for (const round of [1, 2]) {
         const server = await startServer({ data: 'memory', port }, '--demo')
@@ -397,7 +338,7 @@ describe('the simulated lamps', () => {
         )
         await server.stop('SIGKILL')
       }
-      run.child.kill('SIGTERM')
+      run.kill('SIGTERM')
       expect(await run.ended).toBe(0)
       expect(run.stderr().replace(/^\(node:.*\n/gm, '')).toBe('')
     },
@@ -412,7 +353,7 @@ describe('the simulated lamps', () => {
       await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
       // From Node 22 on there is one, unless it is switched off.
       const flags = 'WebSocket' in globalThis ? ['--no-experimental-websocket'] : []
-      const run = runNode(...flags, join(folder, 'fleet', 'main.js'))
+      const run = runNode([...flags, join(folder, 'fleet', 'main.js')])
       expect(await run.ended).toBe(1)
       expect(run.stderr()).toMatch(/^lamps: Node.js \d+\.\S+ has no WebSocket of its own, .* npm install ws\n$/)
       expect(run.stdout()).toBe('')
@@ -427,14 +368,14 @@ describe('the simulated lamps', () => {
     await patch(server, 'main', { lamps: { 1: { on: true, level: 60 } } })
     await until('a confirmation', async () => (await readDocument(server, 'main')).lamps?.[1]?.shown === 60)
     await server.stop(signal)
-    await until('the end of the fleet', () => !exists(pid))
+    await until('the end of the fleet', () => !isRunning(pid))
   })
 
   test('started by a server that ends before they are there, they end too', async () => {
     const server = await startServer({ data: 'memory' }, '--demo')
     const pid = await fleetOf(server)
     await server.stop('SIGKILL')
-    await until('the end of the fleet', () => !exists(pid))
+    await until('the end of the fleet', () => !isRunning(pid))
   })
 
   test('are no part of a server without the demo', async () => {
@@ -445,33 +386,19 @@ describe('the simulated lamps', () => {
   })
 
   test('leave the standard output of the server its one line', async () => {
-    const main = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url))
-    const child = spawn(
-      process.execPath,
-      [main, '--demo', '--port', '0', '--data', 'memory', '--log-level', 'silent'],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    )
-    const ended = once(child, 'close')
-    const lines: string[] = []
-    createInterface(child.stdout).on('line', (line) => lines.push(line))
-    let stderr = ''
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text
-    })
-    await until('the address', () => lines.length > 0)
-    const url = /http:\S+/.exec(lines[0]!)![0]
+    const run = runNode([COMMAND, '--demo', '--port', '0', '--data', 'memory', '--log-level', 'silent'])
+    await until('the address', () => run.stdout().includes('\n'))
+    const url = /http:\S+/.exec(run.stdout())![0]
     try {
       const server = { port: Number(new URL(url).port) }
       await patch(server, 'main', { lamps: { 1: { on: true, level: 60 } } })
       await until('a confirmation', async () => (await readDocument(server, 'main')).lamps?.[1]?.shown === 60)
     } finally {
-      child.kill('SIGTERM')
-      await ended
+      run.kill('SIGTERM')
+      await run.ended
     }
-    expect(lines).toEqual([`Tutti listens on ${url}`])
-    expect(stderr).toBe('')
+    expect(run.stdout()).toBe(`Tutti listens on ${url}\n`)
+    expect(run.stderr()).toBe('')
   })
 })
 

@@ -1,52 +1,34 @@
-import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
-import { createServer, type ViteDevServer } from 'vite'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { describeBrowser, launchBrowser } from './browser.ts'
+import { serveVitePages, type VitePages } from './vitePages.ts'
 
 describeBrowser('the Lit bindings', () => {
-  let server: ViteDevServer
+  let pages: VitePages
   let browser: Browser
   let page: Page
-  let url: string
 
   beforeAll(async () => {
-    server = await createServer({
-      configFile: false,
-      root: fileURLToPath(new URL('./lit', import.meta.url)),
-      logLevel: 'error',
-      cacheDir: fileURLToPath(new URL('../../node_modules/.vite-lit-test', import.meta.url)),
-      optimizeDeps: {
-        include: [
-          'lit',
-          'lit/async-directive.js',
-          'lit/directive.js',
-          'lit/directives/repeat.js',
-          'yjs',
-          'y-indexeddb',
-        ],
-      },
-      server: {
-        host: '127.0.0.1',
-        port: 0,
-        hmr: false,
-        fs: { allow: [fileURLToPath(new URL('../../', import.meta.url))] },
-      },
-    })
-    await server.listen()
-    url = server.resolvedUrls!.local[0]!
+    pages = await serveVitePages('lit', [
+      'lit',
+      'lit/async-directive.js',
+      'lit/directive.js',
+      'lit/directives/repeat.js',
+      'yjs',
+      'y-indexeddb',
+    ])
     browser = await launchBrowser()
   })
 
   afterAll(async () => {
     await browser?.close()
-    await server?.close()
+    await pages?.close()
   })
 
   beforeEach(async () => {
     await page?.close()
     page = await browser.newPage()
-    await page.goto(url)
+    await page.goto(pages.url)
     await page.waitForFunction(() => window.page !== undefined)
   })
 

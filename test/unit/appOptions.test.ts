@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { APP_LIMITS, createApps, WEBHOOK_EVENTS } from '../../server/apps.ts'
 import { parseOptions } from '../../server/options.ts'
-import { refusal, served } from './parsedOptions.ts'
+import { served } from './parsedOptions.ts'
+import { refusal } from './refusal.ts'
 
 const appsOf = (apps: unknown) => parseOptions({ apps }).apps
 

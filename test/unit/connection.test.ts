@@ -35,6 +35,7 @@ import {
   type ServeOptions,
   type Session,
 } from './scriptedServer.ts'
+import { catchUncaught } from './uncaught.ts'
 
 // y-websocket's watchdog reads a `Date.now` that lib0 took at import, so fake timers can't move it.
 const clock = vi.hoisted(() => {
@@ -43,21 +44,6 @@ const clock = vi.hoisted(() => {
   Date.now = () => now() + moved.ahead
   return moved
 })
-
-/** Takes the place of the test runner where an error is to reach `uncaughtException`. */
-const catchUncaught = (): { thrown: unknown[]; restore: () => void } => {
-  const thrown: unknown[] = []
-  const before = process.listeners('uncaughtException')
-  process.removeAllListeners('uncaughtException')
-  process.on('uncaughtException', (error) => thrown.push(error))
-  return {
-    thrown,
-    restore: () => {
-      process.removeAllListeners('uncaughtException')
-      for (const listener of before) process.on('uncaughtException', listener)
-    },
-  }
-}
 
 const newStore = (persist?: Persistence) =>
   createStore({ schema: { title: s.string().default('') }, onError: () => undefined, ...(persist && { persist }) })

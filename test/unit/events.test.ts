@@ -1,15 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { s, TuttiError } from '../../lib/index.ts'
+import { s } from '../../lib/index.ts'
 import { type EventServer, join, joinEvents, startEventServer, until } from './eventRooms.ts'
-
-const thrownBy = async (promise: Promise<unknown>): Promise<TuttiError> => {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  expect(error).toBeInstanceOf(TuttiError)
-  return error as TuttiError
-}
+import { rejection } from './refusal.ts'
+import { catchUncaught } from './uncaught.ts'
 
 describe('an event', () => {
   it('reaches everyone else in the room, with who sent it', async () => {
@@ -150,7 +143,7 @@ describe('trigger', () => {
     const reader = await joinEvents(url, { room: 'chat' })
     const a = join(url, { room: 'chat', connect: false })
     for (const ack of [true, false]) {
-      const error = await thrownBy(a.room.events.trigger('say', 1, { ack }))
+      const error = await rejection(a.room.events.trigger('say', 1, { ack }))
       expect(error).toMatchObject({ code: 'NOT_CONNECTED', retryable: true })
     }
     a.room.connect()
@@ -169,28 +162,28 @@ describe('trigger', () => {
     })
     const { events } = a.room
     // @ts-expect-error no such event
-    expect(await thrownBy(events.trigger('sya', {}))).toMatchObject({ code: 'UNKNOWN_KEY', path: ['events', 'sya'] })
+    expect(await rejection(events.trigger('sya', {}))).toMatchObject({ code: 'UNKNOWN_KEY', path: ['events', 'sya'] })
     // @ts-expect-error no such data
-    expect(await thrownBy(events.trigger('say', { text: 5 }))).toMatchObject({
+    expect(await rejection(events.trigger('say', { text: 5 }))).toMatchObject({
       code: 'INVALID_VALUE',
       path: ['events', 'say', 'text'],
     })
     // @ts-expect-error no such key
-    expect(await thrownBy(events.trigger('say', { text: '', more: 1 }))).toMatchObject({ code: 'UNKNOWN_KEY' })
+    expect(await rejection(events.trigger('say', { text: '', more: 1 }))).toMatchObject({ code: 'UNKNOWN_KEY' })
     // @ts-expect-error no bytes
-    expect(await thrownBy(events.trigger('raw', 'text'))).toMatchObject({ code: 'INVALID_VALUE' })
+    expect(await rejection(events.trigger('raw', 'text'))).toMatchObject({ code: 'INVALID_VALUE' })
     const open = a.room.channel('chat')
     for (const name of ['', 'pusher:x', 'pusher_internal:x', 'x'.repeat(201), '\ud800']) {
-      expect(await thrownBy(open.trigger(name, 1))).toMatchObject({ code: 'INVALID_VALUE' })
+      expect(await rejection(open.trigger(name, 1))).toMatchObject({ code: 'INVALID_VALUE' })
     }
     const ring: unknown[] = []
     ring.push(ring)
-    expect(await thrownBy(open.trigger('say', ring as never))).toMatchObject({ code: 'CYCLE' })
+    expect(await rejection(open.trigger('say', ring as never))).toMatchObject({ code: 'CYCLE' })
     for (const data of [() => 1, new Date(), Number.NaN, 1n]) {
-      expect(await thrownBy(open.trigger('say', data as never))).toMatchObject({ code: 'INVALID_VALUE' })
+      expect(await rejection(open.trigger('say', data as never))).toMatchObject({ code: 'INVALID_VALUE' })
     }
     for (const timeout of [-1, Number.NaN]) {
-      expect(await thrownBy(open.trigger('say', 1, { timeout }))).toMatchObject({ code: 'INVALID_OPTION' })
+      expect(await rejection(open.trigger('say', 1, { timeout }))).toMatchObject({ code: 'INVALID_OPTION' })
     }
   })
 
@@ -199,17 +192,17 @@ describe('trigger', () => {
     const a = await joinEvents(url, { room: 'chat' })
     const b = await joinEvents(url, { room: 'chat' })
     await a.events.trigger('say', 'x'.repeat(1022))
-    const error = await thrownBy(a.events.trigger('say', 'x'.repeat(1023)))
+    const error = await rejection(a.events.trigger('say', 'x'.repeat(1023)))
     expect(error).toMatchObject({
       code: 'TOO_LARGE',
       message: expect.stringContaining('1025'),
       hint: expect.any(String),
     })
     // Counted in bytes, not in characters.
-    expect(await thrownBy(a.events.trigger('say', 'ü'.repeat(512)))).toMatchObject({ code: 'TOO_LARGE' })
-    expect(await thrownBy(a.events.trigger('say', new Uint8Array(1025)))).toMatchObject({ code: 'TOO_LARGE' })
+    expect(await rejection(a.events.trigger('say', 'ü'.repeat(512)))).toMatchObject({ code: 'TOO_LARGE' })
+    expect(await rejection(a.events.trigger('say', new Uint8Array(1025)))).toMatchObject({ code: 'TOO_LARGE' })
     // The server would close the connection on this one.
-    expect(await thrownBy(a.events.trigger('say', 'x'.repeat(4000)))).toMatchObject({ code: 'TOO_LARGE' })
+    expect(await rejection(a.events.trigger('say', 'x'.repeat(4000)))).toMatchObject({ code: 'TOO_LARGE' })
     await a.events.trigger('say', 'last')
     await until(() => b.heard.length === 2)
     expect(a.sockets).toHaveLength(1)
@@ -247,7 +240,7 @@ describe('trigger', () => {
     const { url } = await startEventServer()
     const a = await joinEvents(url, { room: 'chat' })
     a.room.leave()
-    expect(await thrownBy(a.events.trigger('say', 1))).toMatchObject({ code: 'DESTROYED' })
+    expect(await rejection(a.events.trigger('say', 1))).toMatchObject({ code: 'DESTROYED' })
     expect(() => a.events.bind('say', () => undefined)).toThrowError(expect.objectContaining({ code: 'DESTROYED' }))
     expect(a.events.subscribed).toBe(false)
   })
@@ -363,10 +356,7 @@ describe('listeners', () => {
     const { push, url } = await startEventServer()
     const a = join(url, { room: 'chat' })
     const heard: unknown[] = []
-    const thrown: unknown[] = []
-    const before = process.listeners('uncaughtException')
-    process.removeAllListeners('uncaughtException')
-    process.on('uncaughtException', (error) => thrown.push(error))
+    const { thrown, restore } = catchUncaught()
     try {
       a.room.events.bind('say', () => {
         throw new Error('mine')
@@ -379,8 +369,7 @@ describe('listeners', () => {
       expect(thrown).toEqual([new Error('mine'), new Error('mine')])
       expect(a.sockets).toHaveLength(1)
     } finally {
-      process.removeAllListeners('uncaughtException')
-      for (const listener of before) process.on('uncaughtException', listener)
+      restore()
     }
   })
 

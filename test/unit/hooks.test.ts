@@ -11,20 +11,12 @@ import { join, joinEvents } from './eventRooms.ts'
 import { createGate, type Gate } from './gate.ts'
 import { createMemoryLog } from './memoryLog.ts'
 import { APP, PusherClient } from './pusherClient.ts'
+import { rejection } from './refusal.ts'
 import { requestTo } from './roomRequest.ts'
 import { startServer } from './testServer.ts'
 
 const sdkOf = ({ address: { port } }: Server): Pusher =>
   new Pusher({ appId: APP.id, key: APP.key, secret: APP.secret, host: '127.0.0.1', port: String(port) })
-
-const refused = async (promise: Promise<unknown>): Promise<TuttiError> => {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  expect(error).toBeInstanceOf(TuttiError)
-  return error as TuttiError
-}
 
 const titleOf = (doc: Y.Doc): unknown => doc.getMap('m').get('title')
 const setTitle =
@@ -174,7 +166,7 @@ describe('a hook that is asked', () => {
     b.edit(setTitle('mine'))
     await b.untilClosed()
     expect(b.closed).toEqual({ code: 4403, reason: 'The hook beforeChange refused this.' })
-    expect(await refused(server.room('room').trigger('no'))).toMatchObject({ code: 'FORBIDDEN' })
+    expect(await rejection(server.room('room').trigger('no'))).toMatchObject({ code: 'FORBIDDEN' })
     expect(await server.room('room').trigger('yes')).toMatchObject({ offset: 1 })
     await server.room('room').edit(setTitle('the server’s'))
     expect(await server.room('room').read(titleOf)).toBe('the server’s')
@@ -366,7 +358,7 @@ describe('beforeChange', () => {
       await room.edit(setTitle('good'))
       const a = await WireClient.join(`${url}/room`)
       await a.synced()
-      const error = await refused(room.edit(setTitle('bad')))
+      const error = await rejection(room.edit(setTitle('bad')))
       expect(error).toMatchObject({ code: 'FORBIDDEN', message: 'That title is taken.' })
       const address = `${url.replace('ws', 'http')}/rooms/room/document`
       const headers = { 'content-type': 'application/merge-patch+json' }
@@ -700,13 +692,13 @@ describe('beforeEvent', () => {
     })
     const a = await joinEvents(url, { room: 'chat' })
     const b = await joinEvents(url, { room: 'chat' })
-    const spam = refused(a.events.trigger('spam'))
-    const broken = refused(a.events.trigger('broken'))
+    const spam = rejection(a.events.trigger('spam'))
+    const broken = rejection(a.events.trigger('broken'))
     const say = a.events.trigger('say', 1)
     expect(await spam).toMatchObject({ code: 'RATE_LIMITED', message: 'Slow down.', hint: 'Wait a minute.' })
     expect(await broken).toMatchObject({ code: 'FORBIDDEN', message: 'The hook beforeEvent refused this.' })
     await say
-    expect(await refused(server.room('chat').trigger('spam'))).toMatchObject({ code: 'RATE_LIMITED' })
+    expect(await rejection(server.room('chat').trigger('spam'))).toMatchObject({ code: 'RATE_LIMITED' })
     await until('the one event', () => b.heard.length === 1)
     expect(b.heard[0]).toMatchObject({ event: 'say', data: 1, meta: { offset: 1 } })
   })
@@ -750,7 +742,7 @@ describe('beforeEvent', () => {
       hooks: { beforeEvent: ({ data }) => (data === 1 ? { event: 'pusher:error' } : { data: () => 1 }) },
     })
     for (const data of [1, 2]) {
-      const error = await refused(server.room('chat').trigger('say', data))
+      const error = await rejection(server.room('chat').trigger('say', data))
       expect(error).toMatchObject({ code: 'FORBIDDEN', message: 'The hook beforeEvent refused this.' })
     }
     expect(logger.entries.filter(({ message }) => message === 'hook failed')).toHaveLength(2)
@@ -774,7 +766,7 @@ describe('beforeEvent', () => {
       const logger = createMemoryLog()
       const answer = (): unknown => (later ? Promise.resolve(replacement) : replacement)
       const { server } = await startServer({ logger, hooks: { beforeEvent: answer as Hooks['beforeEvent'] } })
-      expect(await refused(server.room('chat').trigger('say', 1))).toMatchObject({ code: 'FORBIDDEN' })
+      expect(await rejection(server.room('chat').trigger('say', 1))).toMatchObject({ code: 'FORBIDDEN' })
       expect(logger.entries.map(({ message }) => message)).toContain('hook failed')
     }
   })
@@ -828,7 +820,7 @@ describe('beforeEvent', () => {
     const gate = createGate()
     const { server } = await startServer({ hooks: { beforeEvent: () => gate.promise } })
     const sent = Array.from({ length: 1000 }, () => server.room('chat').trigger('n'))
-    expect(await refused(server.room('chat').trigger('n'))).toMatchObject({ code: 'TRY_LATER' })
+    expect(await rejection(server.room('chat').trigger('n'))).toMatchObject({ code: 'TRY_LATER' })
     gate.open()
     expect((await Promise.all(sent)).at(-1)).toMatchObject({ offset: 1000 })
     expect(await server.room('chat').trigger('n')).toMatchObject({ offset: 1001 })
@@ -902,7 +894,7 @@ describe('what is given as hooks', () => {
     [{ conect: () => undefined }, 'There is no hook "conect". Did you mean connect?'],
     [{ join: true }, 'The hook join is of type boolean; expected a function.'],
   ])('%o is refused', async (hooks, message) => {
-    const error = await refused(startServer({ hooks: hooks as unknown as Hooks }))
+    const error = await rejection(startServer({ hooks: hooks as unknown as Hooks }))
     expect(error).toMatchObject({ code: 'INVALID_OPTION', message })
   })
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
 import { documentToJson, type Json, MAX_JSON_DEPTH } from '../../server/api/documentJson.ts'
-import { createRandom, declare, fromBytes, randomDocument } from './randomDocument.ts'
+import { createRandom } from '../fuzz/random.ts'
+import { declare, fromBytes, randomDocument } from './randomDocument.ts'
 
 /** JSON by Yjs's own `toJSON` of declared types: what `documentToJson` must come to without a declaration. */
 const declaredJson = (doc: Y.Doc): unknown => {

@@ -5,15 +5,9 @@ import { documentToJson, type Json } from '../../server/api/documentJson.ts'
 import { applyMergePatch, type MergePatchOptions } from '../../server/api/mergePatch.ts'
 import { MAX_PATCH_DEPTH } from '../../server/api/patchValue.ts'
 import { textDiff } from '../../server/api/textDiff.ts'
-import {
-  changeAtRandom,
-  createRandom,
-  declare,
-  fromBytes,
-  type Random,
-  randomDocument,
-  randomJson,
-} from './randomDocument.ts'
+import { createRandom, type Random } from '../fuzz/random.ts'
+import { changeAtRandom, declare, documentOf, fromBytes, randomDocument, randomJson } from './randomDocument.ts'
+import { refusal } from './refusal.ts'
 
 /** Applies a patch as the server does, and tells whether an update came of it. */
 const patch = (doc: Y.Doc, value: unknown, options?: MergePatchOptions): boolean => {
@@ -30,22 +24,11 @@ const patch = (doc: Y.Doc, value: unknown, options?: MergePatchOptions): boolean
   return changed
 }
 
-const documentOf = (build: (doc: Y.Doc) => void): Y.Doc => {
-  const doc = new Y.Doc()
-  build(doc)
-  return fromBytes(doc)
-}
-
-const refusal = (doc: Y.Doc, value: unknown, options?: MergePatchOptions): TuttiError => {
+const patchRefusal = (doc: Y.Doc, value: unknown, options?: MergePatchOptions): TuttiError => {
   const before = Y.encodeStateAsUpdate(doc)
-  try {
-    patch(doc, value, options)
-  } catch (error) {
-    if (!(error instanceof TuttiError)) throw error
-    expect(Y.encodeStateAsUpdate(doc)).toEqual(before)
-    return error
-  }
-  throw new Error('nothing was refused')
+  const error = refusal(() => patch(doc, value, options))
+  expect(Y.encodeStateAsUpdate(doc)).toEqual(before)
+  return error
 }
 
 describe('merge patch on a document', () => {
@@ -143,7 +126,7 @@ describe('merge patch on a document', () => {
     expect(patch(doc, { map: { bytes: 'AQI=' } })).toBe(false)
     expect(patch(doc, { map: { bytes: 'AwQ=' } })).toBe(true)
     expect(doc.getMap('map').get('bytes')).toEqual(Uint8Array.of(3, 4))
-    expect(refusal(doc, { map: { bytes: 'not Base64' } }).message).toBe(
+    expect(patchRefusal(doc, { map: { bytes: 'not Base64' } }).message).toBe(
       '"map.bytes" holds bytes; expected them as Base64 with padding.',
     )
   })
@@ -344,7 +327,7 @@ describe('a refused merge patch', () => {
     [JSON.parse('{"map": {"__proto__": {"x": 1}}}'), '"map.__proto__" is no key that a document can have.'],
     [JSON.parse('{"__proto__": 1}'), '"__proto__" is no key that a document can have.'],
   ])('is answered for %j and changes nothing', (value, message) => {
-    const error = refusal(roots(), value)
+    const error = patchRefusal(roots(), value)
     expect(error.code).toBe('INVALID_PATCH')
     expect(error.message).toBe(message)
     expect(error.hint).not.toBe('')
@@ -353,14 +336,14 @@ describe('a refused merge patch', () => {
   it('is one nested too deep, however deep', () => {
     const nested = (levels: number): unknown => JSON.parse(`${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`)
     expect(patch(new Y.Doc(), nested(MAX_PATCH_DEPTH))).toBe(true)
-    expect(refusal(new Y.Doc(), nested(MAX_PATCH_DEPTH + 1)).message).toMatch(/deeper than 200 levels/)
+    expect(patchRefusal(new Y.Doc(), nested(MAX_PATCH_DEPTH + 1)).message).toMatch(/deeper than 200 levels/)
     const array: unknown = JSON.parse(`{"a":${'['.repeat(500_000)}${']'.repeat(500_000)}}`)
-    expect(refusal(new Y.Doc(), array).message).toMatch(/deeper than 200 levels/)
+    expect(patchRefusal(new Y.Doc(), array).message).toMatch(/deeper than 200 levels/)
   })
 
   it('is a root scalar where the root with the empty name is not a map', () => {
     const doc = documentOf((doc) => doc.getText('').insert(0, 'x'))
-    expect(refusal(doc, { title: 'T' }).message).toMatch(/would be a root scalar/)
+    expect(patchRefusal(doc, { title: 'T' }).message).toMatch(/would be a root scalar/)
     expect(patch(doc, { '': 'xy' })).toBe(true)
     expect(documentToJson(doc)).toEqual({ '': 'xy' })
   })
@@ -389,7 +372,7 @@ const randomPatch = (random: Random, json: unknown, depth: number): unknown => {
   if (random.chance(0.15)) return json ?? null
   if (Array.isArray(json) && random.chance(0.7)) {
     const list: unknown[] = json.filter(() => random.chance(0.8))
-    if (random.chance(0.6)) list.splice(random.below(list.length + 1), random.below(2), randomJson(random, 2))
+    if (random.chance(0.6)) list.splice(random.between(0, list.length), random.between(0, 1), randomJson(random, 2))
     return list
   }
   if (typeof json === 'object' && json !== null && !Array.isArray(json) && random.chance(0.9)) {
@@ -401,7 +384,11 @@ const randomPatch = (random: Random, json: unknown, depth: number): unknown => {
   }
   if (typeof json === 'string' && random.chance(0.7)) {
     const characters = [...json]
-    characters.splice(random.below(characters.length + 1), random.below(3), random.pick(['😀', '😁', '🈀', 'x', '']))
+    characters.splice(
+      random.between(0, characters.length),
+      random.between(0, 2),
+      random.pick(['😀', '😁', '🈀', 'x', '']),
+    )
     return characters.join('')
   }
   return randomJson(random, depth)

@@ -4,8 +4,10 @@ import { TuttiError } from '../../lib/errors.ts'
 import { documentToJson, type Json } from '../../server/api/documentJson.ts'
 import { applyJsonPatch, type JsonPatchOptions, MAX_OPERATIONS } from '../../server/api/jsonPatch.ts'
 import { formatPointer, parsePointer } from '../../server/api/jsonPointer.ts'
+import { createRandom, type Random } from '../fuzz/random.ts'
 import { applyPlainPatch, type PlainOperation } from './plainJsonPatch.ts'
-import { createRandom, fromBytes, type Random, randomDocument, randomJson } from './randomDocument.ts'
+import { documentOf, fromBytes, randomDocument, randomJson } from './randomDocument.ts'
+import { refusal } from './refusal.ts'
 
 /** Applies a patch as the server does, and returns the updates that came of it. */
 const patch = (doc: Y.Doc, operations: unknown, options?: JsonPatchOptions): Uint8Array[] => {
@@ -22,12 +24,6 @@ const patch = (doc: Y.Doc, operations: unknown, options?: JsonPatchOptions): Uin
   return updates
 }
 
-const documentOf = (build: (doc: Y.Doc) => void): Y.Doc => {
-  const doc = new Y.Doc()
-  build(doc)
-  return fromBytes(doc)
-}
-
 /** A document that reads as this JSON: what objects and arrays a client would have made of it. */
 const documentFrom = (json: unknown): Y.Doc => {
   const doc = new Y.Doc()
@@ -35,15 +31,8 @@ const documentFrom = (json: unknown): Y.Doc => {
   return fromBytes(doc)
 }
 
-const refusal = (doc: Y.Doc, operations: unknown, options?: JsonPatchOptions): TuttiError => {
-  try {
-    patch(doc, operations, options)
-  } catch (error) {
-    if (error instanceof TuttiError) return error
-    throw error
-  }
-  throw new Error('nothing was refused')
-}
+const patchRefusal = (doc: Y.Doc, operations: unknown, options?: JsonPatchOptions): TuttiError =>
+  refusal(() => patch(doc, operations, options))
 
 /** What an update brings: structs, and deleted clocks. */
 const contents = (update: Uint8Array): { structs: number; deleted: number } => {
@@ -174,7 +163,7 @@ describe('RFC 6902, appendix A', () => {
     ],
   ])('%s', (_title, before, operations, code) => {
     const doc = documentFrom(before)
-    expect(refusal(doc, operations).code).toBe(code)
+    expect(patchRefusal(doc, operations).code).toBe(code)
     expect(() => applyPlainPatch(before, operations as PlainOperation[])).toThrow()
   })
 })
@@ -403,7 +392,7 @@ describe('JSON patch on a document', () => {
       others: ['c'],
       copies: { n1: { a: 1 } },
     })
-    const absent = (operation: object): string => refusal(doc, [operation]).code
+    const absent = (operation: object): string => patchRefusal(doc, [operation]).code
     expect(absent({ op: 'add', path: '/more/x/y', value: 'a' })).toBe('CONFLICT')
     expect(absent({ op: 'add', path: '//-', value: 'a' })).toBe('CONFLICT')
     expect(absent({ op: 'test', path: '/more/-', value: 'a' })).toBe('CONFLICT')
@@ -434,7 +423,7 @@ describe('JSON patch on a document', () => {
       { op: 'add', path: '/map/0', value: 3 },
     ])
     expect(documentToJson(fromBytes(doc))).toEqual({ list: [2], map: { 0: 3 } })
-    const fails = (operation: object): string => refusal(emptied(), [operation]).code
+    const fails = (operation: object): string => patchRefusal(emptied(), [operation]).code
     expect(fails({ op: 'test', path: '/list', value: {} })).toBe('CONFLICT')
     expect(fails({ op: 'test', path: '/map', value: [] })).toBe('CONFLICT')
     expect(fails({ op: 'test', path: '/never', value: [1] })).toBe('CONFLICT')
@@ -454,7 +443,7 @@ describe('JSON patch on a document', () => {
     for (const name of ['list', 'map', 'text']) patch(doc, [{ op: 'remove', path: `/${name}` }])
     const emptied = fromBytes(doc)
     const isRefused = (name: string, value: unknown, options?: JsonPatchOptions): void => {
-      const error = refusal(emptied, [{ op: 'add', path: `/${name}`, value }], options)
+      const error = patchRefusal(emptied, [{ op: 'add', path: `/${name}`, value }], options)
       expect([error.code, error.hint]).toEqual(['INVALID_PATCH', expect.stringContaining('another name')])
       // Also within the patch that empties it, which knows more.
       const both = [
@@ -466,17 +455,17 @@ describe('JSON patch on a document', () => {
         doc.getMap('map').set('a', 1)
         doc.getText('text').insert(0, 'x')
       })
-      expect(refusal(full, both, options).code).toBe('INVALID_PATCH')
+      expect(patchRefusal(full, both, options).code).toBe('INVALID_PATCH')
     }
     for (const value of [{ a: 1 }, {}, 5, null, true]) isRefused('list', value)
     for (const value of [{ a: 1 }, 5, null]) isRefused('text', value)
     for (const value of [[1], [], 'x', 5, null]) isRefused('map', value)
     isRefused('map', 'x', texts)
-    expect(refusal(emptied, [{ op: 'copy', from: '/other/list', path: '/map' }]).code).toBe('INVALID_PATCH')
-    expect(refusal(emptied, [{ op: 'copy', from: '/other', path: '/list' }]).code).toBe('INVALID_PATCH')
+    expect(patchRefusal(emptied, [{ op: 'copy', from: '/other/list', path: '/map' }]).code).toBe('INVALID_PATCH')
+    expect(patchRefusal(emptied, [{ op: 'copy', from: '/other', path: '/list' }]).code).toBe('INVALID_PATCH')
     // A patch that empties a list or a text knows which of them it was.
     const retyped = (doc: Y.Doc, name: string, value: unknown): string =>
-      refusal(doc, [
+      patchRefusal(doc, [
         { op: 'remove', path: `/${name}` },
         { op: 'add', path: `/${name}`, value },
       ]).code
@@ -660,7 +649,7 @@ describe('a refused JSON patch', () => {
   ])('is answered for %j', (operations, code, message) => {
     const doc = roots()
     const before = Y.encodeStateAsUpdate(doc)
-    const error = refusal(doc, operations)
+    const error = patchRefusal(doc, operations)
     expect([error.code, error.message]).toEqual([code, message])
     expect(error.hint).not.toBe('')
     expect(Y.encodeStateAsUpdate(doc)).toEqual(before)
@@ -669,9 +658,9 @@ describe('a refused JSON patch', () => {
   it('is one of too many operations, or nested too deep', () => {
     const operation = { op: 'test', path: '/n', value: 1 }
     expect(patch(roots(), Array(MAX_OPERATIONS).fill(operation))).toEqual([])
-    expect(refusal(roots(), Array(MAX_OPERATIONS + 1).fill(operation)).code).toBe('TOO_LARGE')
+    expect(patchRefusal(roots(), Array(MAX_OPERATIONS + 1).fill(operation)).code).toBe('TOO_LARGE')
     const deep: unknown = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`)
-    expect(refusal(roots(), [{ op: 'add', path: '/deep', value: deep }]).message).toMatch(/deeper than 200 levels/)
+    expect(patchRefusal(roots(), [{ op: 'add', path: '/deep', value: deep }]).message).toMatch(/deeper than 200 levels/)
   })
 
   it.each([
@@ -684,7 +673,7 @@ describe('a refused JSON patch', () => {
       doc.getMap('map').set('plain', { text: 'x'.repeat(10_000) })
       doc.getArray('list').push(['x'.repeat(10_000)])
     })
-    const error = refusal(doc, Array(60).fill(operation))
+    const error = patchRefusal(doc, Array(60).fill(operation))
     expect(error.code).toBe('TOO_LARGE')
   })
 })
@@ -710,7 +699,7 @@ const randomOperation = (random: Random, json: unknown): PlainOperation => {
   const place = random.pick(places)
   const parent = valueAt(json, place)
   const near = (): string[] => {
-    if (Array.isArray(parent)) return [...place, random.pick(['-', '0', `${random.below(parent.length + 1)}`])]
+    if (Array.isArray(parent)) return [...place, random.pick(['-', '0', `${random.between(0, parent.length)}`])]
     if (typeof parent === 'object' && parent !== null) return [...place, random.pick(['a', 'd', 'constructor', ''])]
     return place
   }
@@ -742,7 +731,7 @@ describe('JSON patches at random', () => {
       const before = documentToJson(doc)
       const operations: PlainOperation[] = []
       let expected: unknown = before
-      for (let count = 1 + random.below(5); count > 0; count--) {
+      for (let count = random.between(1, 5); count > 0; count--) {
         const operation = randomOperation(random, expected)
         operations.push(operation)
         try {

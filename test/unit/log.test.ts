@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import * as Y from 'yjs'
-import type { RoomChange, StoredRoom } from '../../server/contracts.ts'
+import type { RoomChange, Storage, StoredRoom } from '../../server/contracts.ts'
 import { SEGMENT_BYTES } from '../../server/protocol/split.ts'
 import { readUpdate } from '../../server/protocol/update.ts'
 import { compactUpdates } from '../../server/room/compact.ts'
@@ -25,6 +25,26 @@ const commit = async (log: RoomLog, storage = createMemoryStorage()): Promise<Ro
   await storage.commit([change])
   log.committed(change)
   return change
+}
+
+/** Many changes of one key, most of which are worth nothing any more. */
+const overwrite = async (doc: Y.Doc, log: RoomLog, storage: Storage): Promise<void> => {
+  for (let i = 0; i < 50; i++) {
+    doc.getMap('m').set('k', 'v'.repeat(2000) + i)
+    await commit(log, storage)
+  }
+}
+
+/** Reads the segments; what it returns replaces them. */
+const startCompaction = async (log: RoomLog, storage: Storage): Promise<() => Promise<void>> => {
+  const replaced = log.startCompaction()
+  const updates = await Promise.all(replaced.map(async ({ id }) => (await storage.read('room', id))!))
+  return async () => {
+    const compacted = compactUpdates(updates)
+    const change = log.compactionChange(replaced, compacted.updates, compacted)!
+    await storage.commit([change])
+    log.compacted(change)
+  }
 }
 
 test('the updates of one turn become one relayed update', () => {
@@ -120,22 +140,15 @@ test('compaction replaces the segments it read and leaves later ones; a reader i
   const storage = createMemoryStorage()
   const log = newLog()
   const doc = author(log)
-  for (let i = 0; i < 50; i++) {
-    doc.getMap('m').set('k', 'v'.repeat(2000) + i)
-    await commit(log, storage)
-  }
+  await overwrite(doc, log, storage)
   expect(log.wantsCompaction(false)).toBe(true)
-  const replaced = log.startCompaction()
-  const updates = await Promise.all(replaced.map(async ({ id }) => (await storage.read('room', id))!))
+  const finishCompaction = await startCompaction(log, storage)
   for (let i = 0; i < 70; i++) {
     doc.getText('t').insert(0, 'y')
     await commit(log, storage)
   }
   const reader = log.resume({ seq: 10, generation: log.generation })
-  const compacted = compactUpdates(updates)
-  const change = log.compactionChange(replaced, compacted.updates, compacted)!
-  await storage.commit([change])
-  log.compacted(change)
+  await finishCompaction()
   expect(log.resume(reader).seq).toBe(0)
   expect(log.resume({ seq: 60, generation: 0 }).seq).toBe(60)
   expect(log.bytes).toBeLessThan(10_000)
@@ -150,18 +163,11 @@ test('a room loaded after a compaction beside a tail gives new segments ids that
   const storage = createMemoryStorage()
   const log = newLog()
   const doc = author(log)
-  for (let i = 0; i < 50; i++) {
-    doc.getMap('m').set('k', 'v'.repeat(2000) + i)
-    await commit(log, storage)
-  }
-  const replaced = log.startCompaction()
-  const updates = await Promise.all(replaced.map(async ({ id }) => (await storage.read('room', id))!))
+  await overwrite(doc, log, storage)
+  const finishCompaction = await startCompaction(log, storage)
   doc.getText('t').insert(0, 'y')
   await commit(log, storage)
-  const compacted = compactUpdates(updates)
-  const change = log.compactionChange(replaced, compacted.updates, compacted)!
-  await storage.commit([change])
-  log.compacted(change)
+  await finishCompaction()
   const loaded = newLog(await storage.load('room'))
   const highest = Math.max(...loaded.segments.map(({ id }) => id))
   expect(loaded.segments.at(-1)!.id).toBeLessThan(highest)

@@ -18,6 +18,16 @@ const close = async (store: ReturnType<typeof open>): Promise<void> => {
   await internals(store).persistence?.destroy()
 }
 
+/** Of a store that has a count of 1 on this device, and is closed. */
+const storedName = async (): Promise<string> => {
+  const name = freshName()
+  const store = open(name)
+  store.state.count = 1
+  await store.whenReady()
+  await close(store)
+  return name
+}
+
 afterEach(() => {
   vi.unstubAllGlobals()
   vi.doUnmock('../../lib/offline.ts')
@@ -108,11 +118,7 @@ describe('persist', () => {
   })
 
   test('what it loads is recognised by its origin', async () => {
-    const name = freshName()
-    const first = open(name)
-    first.state.count = 1
-    await first.whenReady()
-    await close(first)
+    const name = await storedName()
     const second = open(name)
     const stored: boolean[] = []
     second.doc.on('update', (_update: Uint8Array, origin: unknown) =>
@@ -142,11 +148,7 @@ describe('persist', () => {
   })
 
   test('a room that is reset before the store opened its database deletes what it holds', async () => {
-    const name = freshName()
-    const first = open(name)
-    first.state.count = 1
-    await first.whenReady()
-    await close(first)
+    const name = await storedName()
     const second = open(name)
     await connect(second, { url: 'ws://localhost', room: 'a', connect: false }).reset()
     await close(second)

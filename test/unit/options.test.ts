@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { nearNames } from '../../server/nearNames.ts'
 import { commandFrom, helpText, optionsTable, parseOptions, type ServerOptions } from '../../server/options.ts'
-import { refusal, served } from './parsedOptions.ts'
+import { served } from './parsedOptions.ts'
+import { refusal } from './refusal.ts'
 
 describe('options of createServer', () => {
   it('fills in every default', () => {

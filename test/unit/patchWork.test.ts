@@ -6,7 +6,7 @@ import { applyJsonPatch } from '../../server/api/jsonPatch.ts'
 import { applyMergePatch } from '../../server/api/mergePatch.ts'
 import { MAX_VALUES } from '../../server/api/patchWork.ts'
 import { checkRow } from '../../server/api/rows.ts'
-import { fromBytes } from './randomDocument.ts'
+import { documentOf } from './randomDocument.ts'
 import { JSON_PATCH, MERGE, requestTo } from './roomRequest.ts'
 import { startServer } from './testServer.ts'
 
@@ -21,12 +21,6 @@ const codeOf = (work: () => void): string => {
 }
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
-
-const documentOf = (build: (doc: Y.Doc) => void): Y.Doc => {
-  const doc = new Y.Doc()
-  build(doc)
-  return fromBytes(doc)
-}
 
 const repeated = (count: number, operation: (i: number) => Json): Json =>
   Array.from({ length: count }, (_, i) => operation(i))

@@ -6,6 +6,7 @@ import { bodyOf } from '../../room/eventBody.ts'
 import type { Json } from '../documentJson.ts'
 import { checkBodyType, parseJsonBody } from '../jsonBody.ts'
 import { JSON_TYPE } from '../jsonResponse.ts'
+import { kindOf } from '../patchValue.ts'
 import { queryOf } from '../query.ts'
 
 /** Events of one request. */
@@ -34,13 +35,6 @@ export interface AskedEvents {
 /** @param place what the texts of errors begin with: `The event`, `Event 3` */
 const refuse = (place: string, problem: string, hint: string): never => {
   throw new TuttiError('INVALID_VALUE', `${place} ${problem}`, { hint })
-}
-
-const kindOf = (value: unknown): string => {
-  if (value === undefined) return 'missing'
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
 const checkName = (place: string, name: unknown): string => {
