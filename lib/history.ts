@@ -43,11 +43,8 @@ export const createHistory = (
     captureTimeout,
     // Every origin: what is recorded is decided by transaction.
     trackedOrigins: Object.assign(new Set(), { has: () => true }),
-    captureTransaction: ({ origin, meta, local }) => {
-      if (origin === manager) return true
-      if (isPaused) return false
-      return (meta.get(RECORDED) as boolean | undefined) ?? (local && origin === null)
-    },
+    captureTransaction: ({ origin, meta, local }) =>
+      origin === manager || (!isPaused && ((meta.get(RECORDED) as boolean | undefined) ?? (local && origin === null))),
   })
   let changes = 0
   const change = (): void =>

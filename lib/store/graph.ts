@@ -42,8 +42,6 @@ const createNode = (graph: Graph, schema: Schema, y: YType, roots?: Node['roots'
   deps: undefined,
   plain: undefined,
   items: undefined,
-  standIns: undefined,
-  misfits: undefined,
 })
 
 /** Makes a node stand for a type, such as a copy of its own. */

@@ -12,13 +12,13 @@ const MAX_ROUNDS = 100
 
 const circular = (): Error => new Error('A computation depends on itself.')
 
-/** A computed value, or who follows one. */
+/** A computed value or an effect. */
 interface Reader {
   /** What its last run read, and the value it got; `undefined` before the first run. */
   sources: Map<Signal<unknown>, unknown> | undefined
   /** Whether its sources know it. A computed value that nobody follows is known to none, so nothing keeps it. */
   readonly isLive: boolean
-  invalidate(): unknown
+  invalidate(): void
 }
 
 /** Whose reads are recorded. */
@@ -28,8 +28,7 @@ let clock = 0
 /** Open batches. */
 let depth = 0
 let rounds = 0
-/** Updates of effects. */
-let queue: (() => void)[] = []
+let queue: Effect[] = []
 
 /** Whether there is a computation that would depend on a signal read now. */
 export const isTracking = (): boolean => running !== undefined
@@ -83,9 +82,9 @@ export const batch = <R>(fn: () => R): R => {
 
 const flush = (): void => {
   for (; queue.length > 0; rounds++) {
-    const updates = queue
+    const effects = queue
     queue = []
-    updates.forEach(callApart)
+    for (const each of effects) callApart(() => each.update())
   }
   rounds = 0
 }
@@ -200,8 +199,7 @@ class Computed<T> extends Signal<T | Failure> implements Reader {
       this.#seen = clock
       this.#isRunning = true
       try {
-        // What failed is tried again.
-        if (this.current instanceof Failure || isOutdated(this)) this.current = follow(this, this.#compute)
+        if (isOutdated(this)) this.current = follow(this, this.#compute)
       } catch (error) {
         this.current = new Failure(error)
       }
@@ -229,6 +227,48 @@ class Computed<T> extends Signal<T | Failure> implements Reader {
   }
 }
 
+class Effect implements Reader {
+  sources: Reader['sources']
+  isLive = true
+  readonly #fn: () => unknown
+  #cleanUp: unknown
+  #isQueued = false
+
+  constructor(fn: () => unknown) {
+    this.#fn = fn
+  }
+
+  invalidate(): void {
+    if (!this.#isQueued) queue.push(this)
+    this.#isQueued = true
+  }
+
+  update(): void {
+    this.#isQueued = false
+    if (!this.isLive || !isOutdated(this)) return
+    batch(() => {
+      this.#clean()
+      this.#cleanUp = follow(this, this.#fn)
+      // It may have ended itself.
+      if (!this.isLive) this.#clean()
+    })
+  }
+
+  end(): void {
+    this.isLive = false
+    this.sources?.forEach((_, source) => {
+      source.leave(this)
+    })
+    this.#clean()
+  }
+
+  #clean(): void {
+    const cleanUp = this.#cleanUp
+    this.#cleanUp = undefined
+    if (typeof cleanUp === 'function') untracked(cleanUp as () => unknown)
+  }
+}
+
 export const signal = <T>(value: T): Signal<T> => new Signal(value)
 
 export type ReadonlySignal<T> = Readonly<Pick<Signal<T>, 'value' | 'peek' | 'subscribe'>>
@@ -241,29 +281,10 @@ export const computed = <T>(compute: () => T): ReadonlySignal<T> => new Computed
  * function that cleans up before the next run and at the end. Throws what the first run throws.
  */
 export const effect = (fn: () => unknown): (() => void) => {
-  let cleanUp: unknown
-  const clean = (): void => {
-    const last = cleanUp
-    cleanUp = undefined
-    if (typeof last === 'function') untracked(() => last())
-  }
-  const run = new Computed(() => {
-    callApart(clean)
-    cleanUp = fn()
-    // It may have ended itself.
-    if (!run.isLive) clean()
-  })
-  const update = (): void => {
-    if (run.isLive) batch(() => run.peek())
-  }
-  const follower: Reader = { sources: undefined, isLive: true, invalidate: () => queue.push(update) }
-  const end = (): void => {
-    run.leave(follower)
-    clean()
-  }
-  run.join(follower)
+  const made = new Effect(fn)
+  const end = (): void => made.end()
   try {
-    update()
+    made.update()
   } catch (error) {
     end()
     throw error

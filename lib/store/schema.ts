@@ -134,9 +134,9 @@ export interface Node {
   /** Bulk form of a list (values) or record (entries), until its structure changes. */
   items: readonly unknown[] | undefined
   /** Nodes for what is stored in another form under a key, or not at all. */
-  standIns: Map<unknown, { raw: unknown; node: Node }> | undefined
+  standIns?: Map<unknown, { raw: unknown; node: Node }>
   /** Keys whose stored value was reported as one that does not fit. */
-  misfits: Set<unknown> | undefined
+  misfits?: Set<unknown>
 }
 
 export interface GraphOptions {

@@ -21,7 +21,7 @@ export const openState = <Sh extends Shape>(
   shape: Sh,
   {
     validateRemote = 'coerce',
-    onError = (error) => console.warn(error),
+    onError = console.warn,
     makeId = newId,
   }: { readonly [K in keyof GraphOptions]?: GraphOptions[K] | undefined } = {},
 ): OpenState<Sh> => {

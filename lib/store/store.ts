@@ -154,26 +154,24 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
   const whenSynced = async ({ signal, timeout }: WaitOptions = {}): Promise<void> => {
     checkNotDestroyed(graph)
     signal?.throwIfAborted()
-    let end: (() => void) | undefined
+    const ends: (() => unknown)[] = []
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => reject(signal?.reason)
       const expire = (): void => reject(errorAt('TIMEOUT', [], `not synced within ${timeout} ms`))
       signal?.addEventListener('abort', abort)
       const timer = timeout === undefined ? undefined : setTimeout(expire, timeout)
-      const forget = onDestroy(() => reject(destroyedError()))
-      const stop = status.synced.subscribe((isSynced) => isSynced && resolve())
-      end = () => {
-        signal?.removeEventListener('abort', abort)
-        clearTimeout(timer)
-        forget()
-        stop()
-      }
-    }).finally(() => end?.())
+      ends.push(
+        () => signal?.removeEventListener('abort', abort),
+        () => clearTimeout(timer),
+        onDestroy(() => reject(destroyedError())),
+        status.synced.subscribe((isSynced) => isSynced && resolve()),
+      )
+    }).finally(() => ends.forEach(callApart))
   }
 
   const destroy = (): void => {
     if (graph.isDestroyed) return
-    for (const each of [...onDestroys].reverse()) callApart(each)
+    ;[...onDestroys].reverse().forEach(callApart)
     history.destroy()
     graph.destroy()
     localChanges.destroy()
