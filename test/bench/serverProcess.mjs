@@ -18,11 +18,12 @@ const CHILD = fileURLToPath(new URL('./serverChild.mjs', import.meta.url))
  * Starts a server in a process of its own; resolves once it accepts connections.
  * @param {'tutti' | 'reference' | 'relay' | 'publisher'} kind
  * @param {object} [options] of Tutti's `createServer`
+ * @param {readonly string[]} [nodeOptions] of Node itself
  * @returns {Promise<ServerProcess>}
  */
-export const startServer = (kind, options = {}) =>
+export const startServer = (kind, options = {}, nodeOptions = []) =>
   new Promise((resolve, reject) => {
-    const child = fork(CHILD, [kind, JSON.stringify(options)], { execArgv: ['--expose-gc'] })
+    const child = fork(CHILD, [kind, JSON.stringify(options)], { execArgv: ['--expose-gc', ...nodeOptions] })
     /** @type {Map<number, (value: number) => void>} */
     const questions = new Map()
     let asked = 0
