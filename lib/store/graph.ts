@@ -203,7 +203,7 @@ const readContainer = (node: Node, key: string | number, schema: Schema, stored:
 }
 
 /** Puts a type that belongs nowhere into a document of its own: only within one can it be read. */
-export const live = <T>(y: T): T => new Y.Doc().getMap<T>('').set('', y)
+export const inOwnDocument = <T>(y: T): T => new Y.Doc().getMap<T>('').set('', y)
 
 /** A node to read what is stored as plain JSON, or not at all, where a shared type was expected. */
 const standIn = (graph: Graph, schema: Schema, stored: unknown): Node | undefined => {
@@ -211,7 +211,7 @@ const standIn = (graph: Graph, schema: Schema, stored: unknown): Node | undefine
   if (known) return known
   const y = schema.build?.(stored ?? schema.empty)
   if (!y) return undefined
-  const node = createNode(graph, schema, live(y) as YType)
+  const node = createNode(graph, schema, inOwnDocument(y) as YType)
   if (stored === undefined) graph.empty.set(schema, node)
   return node
 }

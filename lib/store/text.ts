@@ -1,7 +1,7 @@
 /** Texts that several people can write at once: `s.text()`, kept as a `Y.Text`. */
 import * as Y from 'yjs'
 import { fail } from './failure.ts'
-import { changed, live, pathOf, snapshot, track } from './graph.ts'
+import { changed, inOwnDocument, pathOf, snapshot, track } from './graph.ts'
 import { type LiveText, NODE } from './live.ts'
 import { checkText, isCount, readText } from './parse.ts'
 import { define, type Node, type Schema, type Stored } from './schema.ts'
@@ -11,7 +11,7 @@ const yOf = (node: Node): Y.Text => node.y as Y.Text
 
 /** The part of a text from `from` to `to`, with its formats, as a delta. */
 const cut = (text: Y.Text, from: number, to: number): object[] => {
-  const copy = live(text.clone())
+  const copy = inOwnDocument(text.clone())
   copy.delete(to, copy.length - to)
   copy.delete(0, from)
   return copy.toDelta()
@@ -32,7 +32,7 @@ const splice = (node: Node, index: number, count: number, inserted: string): voi
   const length = count > 0 ? end - start : 0
   if (length === 0 && inserted === '') return
   if (node.graph.log) {
-    const before = cut(y, start, start + length)
+    const before = length > 0 ? cut(y, start, start + length) : []
     node.graph.log.push(() => {
       yOf(node).applyDelta([{ retain: start }, { delete: inserted.length }, ...before])
       changed(node, [null])
