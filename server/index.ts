@@ -9,6 +9,7 @@ import type { Journal, Logger, Person, Storage } from './contracts.ts'
 import type { Hooks } from './hooks.ts'
 import { createLog, guardLog } from './log.ts'
 import { createNet } from './net/listen.ts'
+import { loadUws } from './net/uws.ts'
 import { MEMORY, type Options, parseOptions, type ServerOptions } from './options.ts'
 import { createPusherDoor } from './pusher/door.ts'
 import { createAdmission } from './room/admission.ts'
@@ -141,6 +142,8 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
   const files = await staticFilesOf(options, demoFiles)
   const openApi = await readOpenApi()
   const apps = createApps(options.apps)
+  // Before anything is opened that would have to be closed again.
+  const uws = loadUws()
   const storage = givenStorage ?? (await openStorage(options))
   let webhooks: Webhooks | undefined
   try {
@@ -159,6 +162,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
   let isReady = false
 
   const net = createNet({
+    uws,
     host: options.host,
     port: options.port,
     limits: options,

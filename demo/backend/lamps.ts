@@ -13,6 +13,9 @@ export interface Lamps {
 /** Numbers of streets, as two bytes hold them. */
 const MAX_STREETS = 65_536
 
+/** Channels that ask for a signature, in an app's prefix or without: `/lamps` asks for none, so they have no lamps. */
+const SIGNED = /(^|\/)(private-|presence-|#)/
+
 export const createLamps = (log: Logger): Lamps => {
   const streets = new Map<string, Street>()
   const taken = new Set<number>()
@@ -35,7 +38,7 @@ export const createLamps = (log: Logger): Lamps => {
 
   const open = async (name: string): Promise<void> => {
     const { server, openStreet } = await ready
-    if (isClosed || streets.has(name) || streets.size === MAX_STREETS) return
+    if (isClosed || streets.has(name) || streets.size === MAX_STREETS || SIGNED.test(name)) return
     streets.set(name, openStreet({ number: freeNumber(), name, server, gateways, log }))
   }
 

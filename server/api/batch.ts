@@ -2,6 +2,7 @@
 import { TuttiError } from '../../lib/errors.ts'
 import { roomNameProblem } from '../../lib/protocol.ts'
 import type { ApiRequest, ApiResponse, Logger } from '../contracts.ts'
+import { MAX_DEPTH, nestsWithin } from '../protocol/bounds.ts'
 import type { Json } from './documentJson.ts'
 import { failureResponse } from './errorResponse.ts'
 import { checkBodyType, parseJsonBody } from './jsonBody.ts'
@@ -60,7 +61,10 @@ const headersOf = (fields: Fields): Map<string, string> => {
 }
 
 const bodyOf = ({ body, base64 }: Fields): Uint8Array => {
-  if (base64 === undefined) return new TextEncoder().encode(body === undefined ? '' : JSON.stringify(body))
+  if (base64 === undefined) {
+    if (!nestsWithin(body, MAX_DEPTH)) throw bad(`"body" nests deeper than ${MAX_DEPTH}.`, 'Make it flatter.')
+    return new TextEncoder().encode(body === undefined ? '' : JSON.stringify(body))
+  }
   if (body === undefined && typeof base64 === 'string' && /^[A-Za-z0-9+/]*={0,2}$/.test(base64)) {
     return Buffer.from(base64, 'base64')
   }

@@ -73,12 +73,9 @@ export const httpDoor = (parts: HttpDoorParts): Handle => {
     }
     if (request.isAmbiguous) {
       request.end()
-      // The end of the connection, too: where the next request begins depends on which of the two one believes.
-      const refusal = errorAnswer(TWO_LENGTHS, request.path)
-      res.cork(() => {
-        writeHead(res, refusal)
-        res.end(refusal.body, true)
-      })
+      // Without an answer, behind which uWebSockets.js would carry out what came in the same packet: where the next
+      // request begins depends on which of the two lengths one believes.
+      res.close()
       return
     }
     // What is announced too large need not come first.
@@ -106,10 +103,6 @@ export const httpDoor = (parts: HttpDoorParts): Handle => {
 
 const tooManyStreams = (limit: number): TuttiError =>
   new TuttiError('TRY_LATER', `The server has its ${limit} streams.`, { hint: 'Try again in a moment.' })
-
-const TWO_LENGTHS = new TuttiError('INVALID_REQUEST', 'The request has two Content-Length headers that differ.', {
-  hint: 'Send one; look at what is between the client and this server.',
-})
 
 const byteLength = (body: Uint8Array | string): number =>
   typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength

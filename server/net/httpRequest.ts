@@ -10,6 +10,8 @@ export class HttpRequest implements ApiRequest {
   readonly path: string
   readonly query: string
   body: Uint8Array = NO_BYTES
+  /** Two headers tell different lengths of the body: whoever is on the way here may have gone by the other one. */
+  readonly isAmbiguous: boolean
   readonly #headers: ReadonlyMap<string, string>
   #response: uWS.HttpResponse | undefined
 
@@ -18,7 +20,8 @@ export class HttpRequest implements ApiRequest {
     this.path = req.getUrl()
     // Typed as a string, but undefined where there is no `?`.
     this.query = (req.getQuery() as string | undefined) ?? ''
-    this.#headers = readsHeaders(this.path) ? headersOf(req) : NO_HEADERS
+    this.#headers = readsHeaders(this.path) ? headersOf(req) : lengthOf(req)
+    this.isAmbiguous = this.header(LENGTH).includes(',')
     this.#response = response
   }
 
@@ -28,11 +31,6 @@ export class HttpRequest implements ApiRequest {
 
   hasHeader(name: string): boolean {
     return this.#headers.has(name)
-  }
-
-  /** Two headers tell different lengths of the body: whoever is on the way here may have gone by the other one. */
-  get isAmbiguous(): boolean {
-    return this.header(LENGTH).includes(',')
   }
 
   get address(): string {
@@ -55,12 +53,17 @@ const NO_HEADERS: ReadonlyMap<string, string> = new Map()
 
 const LENGTH = 'content-length'
 
-const headersOf = (req: uWS.HttpRequest): ReadonlyMap<string, string> => {
+const headersOf = (req: uWS.HttpRequest, only?: string): ReadonlyMap<string, string> => {
   // The request is dead after this turn.
   const headers = new Map<string, string>()
   req.forEach((name, value) => {
+    if (only !== undefined && name !== only) return
     const before = name === LENGTH ? headers.get(name) : undefined
     headers.set(name, before === undefined || before === value ? value : `${before}, ${value}`)
   })
   return headers
 }
+
+/** All that must be known of the headers that nobody reads. */
+const lengthOf = (req: uWS.HttpRequest): ReadonlyMap<string, string> =>
+  req.getHeader(LENGTH) === '' ? NO_HEADERS : headersOf(req, LENGTH)

@@ -6,10 +6,10 @@ import { httpDoor } from './http.ts'
 import { explain, freePort, inUse } from './port.ts'
 import type { NetSocket, SocketsById } from './socket.ts'
 import { createStreams } from './streams.ts'
-import { loadUws } from './uws.ts'
 import { type WebSocketParts, webSockets } from './websocket.ts'
 
 export interface NetParts {
+  readonly uws: typeof uWS
   readonly host: string
   readonly port: number
   readonly limits: WebSocketParts['limits'] & { readonly maxBodyBytes: number }
@@ -44,7 +44,7 @@ const FREE_PORT_ATTEMPTS = 5
 const CLOSING_TURNS = 4
 
 export const createNet = (parts: NetParts): Net => {
-  const uws = loadUws()
+  const { uws } = parts
   const app = uws.App()
   const sockets = new Set<NetSocket>()
   const byId: SocketsById = new Map()

@@ -67,14 +67,16 @@ export class Subscriptions {
 
   subscribe(request: SubscribeRequest): void {
     const { channel } = request
-    const known = this.#byChannel.get(channel)
-    if (known) {
-      known.repeat()
-      return
-    }
     // Its answer is still to come.
     if (this.#pending.has(channel)) return
     try {
+      const known = this.#byChannel.get(channel)
+      if (known) {
+        // What is told again costs as much as what is told first.
+        this.#takeJoin()
+        known.repeat()
+        return
+      }
       const { socket, user, hooks } = this.#by
       const member = authorize(this.#parts.app, socket.id, request, user)
       const room = this.roomOf(channel)

@@ -3,6 +3,7 @@ import { ERRORS, meaningOf, TuttiError } from '../../lib/errors.ts'
 import type { Connection, Logger } from '../contracts.ts'
 import type { ConnectionHooks } from './connectionHooks.ts'
 import type { HookedConnections } from './hookedConnections.ts'
+import { MESSAGE_COST } from './messageCost.ts'
 
 export interface EntranceParts {
   /** `undefined`: the server has no hooks. */
@@ -127,7 +128,7 @@ class WaitingConnection implements Connection {
       return
     }
     if (this.#isOver) return
-    this.#bytes += bytes.byteLength
+    this.#bytes += bytes.byteLength + MESSAGE_COST
     if (this.#bytes <= this.#parts.maxBytes) {
       this.#messages.push({ bytes, isBinary })
       return

@@ -1,6 +1,7 @@
 /** WebSocket messages of a room's sessions, each session's in order: while one takes its time, those behind it wait. */
 import { TuttiError } from '../../lib/errors.ts'
 import { type ClientFrame, decodeClientFrames } from '../protocol/frame.ts'
+import { MESSAGE_COST } from './messageCost.ts'
 import type { Session } from './session.ts'
 
 /** Messages of one session that may wait: this many times the limit of one. */
@@ -25,7 +26,7 @@ export const createInbox = ({ limits, take, failed }: InboxParts): Inbox => {
   const { maxMessageBytes } = limits
 
   const enqueue = (session: Session, queue: Uint8Array[], bytes: Uint8Array): void => {
-    session.queuedBytes += bytes.byteLength
+    session.queuedBytes += bytes.byteLength + MESSAGE_COST
     if (session.queuedBytes <= maxMessageBytes * QUEUE_FACTOR) {
       queue.push(bytes)
       return

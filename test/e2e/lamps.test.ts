@@ -120,6 +120,17 @@ describe('/lamps', () => {
     return `street/${rooms}`
   }
 
+  test('tells nobody of a room that asks for a signature: it asks for none itself', async () => {
+    const rooms = ['private-street', 'app/presence-street']
+    for (const room of rooms) await patch(server, room, { lamps: { 1: { on: true } } })
+    const open = newRoom()
+    await patch(server, open, { lamps: { 1: { on: true } } })
+    const gateway = await openGateway(server)
+    await until('the news of a street', () => gateway.news().some(({ room }) => room === open))
+    expect(gateway.news().filter(({ room }) => rooms.includes(room))).toEqual([])
+    await gateway.close()
+  })
+
   test('tells a gateway the streets and what their lamps are to show, four bytes a lamp', async () => {
     const room = newRoom()
     await patch(server, room, { lamps: { 1: { on: true, level: 40 }, 2: { on: false, level: 90 }, 3: { on: true } } })

@@ -49,6 +49,16 @@ describe('a batch', () => {
     expect((await batch([])).json).toEqual([])
   })
 
+  it('refuses a change whose body nests too deep', async () => {
+    const { batch } = await start()
+    const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`
+    const change = (data: string) =>
+      `{"room":"a","method":"POST","resource":"events","body":{"event":"x","data":${data}}}`
+    const { json } = await batch(`[${change(deep)},${change('1')}]`, { 'content-type': 'application/json' })
+    expect(json.map(({ status }: { status: number }) => status)).toEqual([400, 200])
+    expect(json[0].body).toMatchObject({ code: 'INVALID_REQUEST', message: expect.stringMatching(/nests deeper/) })
+  })
+
   it('goes on after a change that fails, in the order of the changes of each room', async () => {
     const { batch, get } = await start()
     const changes = Array.from({ length: 60 }, (_, i) => ({

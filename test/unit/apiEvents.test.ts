@@ -200,7 +200,14 @@ describe('POST of events', () => {
     [`{"event": "a", "data": "${'é'.repeat(600)}"}`, 413, 'TOO_LARGE', /has 1202 bytes/],
     [JSON.stringify(Array(1001).fill({ event: 'a' })), 413, 'TOO_LARGE', /has 1001 events; the limit is 1000/],
     // Deeper than a stack is.
-    [`{"event": "a", "data": ${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 422, 'INVALID_VALUE', /JSON/],
+    [`{"event": "a", "data": ${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 422, 'INVALID_VALUE', /nests deeper/],
+    // What is wide besides must not be searched with a path for each.
+    [
+      `{"event": "a", "data": ${'['.repeat(500)}{}${',1'.repeat(100_000)}${']'.repeat(500)}}`,
+      413,
+      'TOO_LARGE',
+      /has 201002 bytes/,
+    ],
   ])('refuses the body %.60s', async (body, status, code, message) => {
     const { post, history } = await start({ maxEventBytes: 1024 })
     const answered = await post(body, 'a', { headers: { 'content-type': 'application/json' } })

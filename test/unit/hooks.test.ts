@@ -135,6 +135,16 @@ describe('connect', () => {
     gate.open()
   })
 
+  test('empty messages count as well, as what waits of them is not empty', async () => {
+    const gate = createGate()
+    const { url } = await startServer({ maxMessageBytes: 64 * 1024, hooks: { connect: () => gate.promise } })
+    const a = await WireClient.open(`${url}/room`)
+    for (let i = 0; i < 2000; i++) a.send(new Uint8Array())
+    await a.untilClosed()
+    expect(a.closed?.code).toBe(1013)
+    gate.open()
+  })
+
   test('that does not answer in time refuses for now, and nobody else waits', async () => {
     const { url } = await startServer({
       hookTimeoutSeconds: 1,

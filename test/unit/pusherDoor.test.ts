@@ -464,6 +464,18 @@ describe('bad input', () => {
     })
   })
 
+  test('so is subscribing again and again to one channel', async () => {
+    const { url } = await start({ maxRoomsPerConnection: 2, maxJoinsPerSecond: 1 })
+    const client = await PusherClient.connect(url)
+    for (let i = 0; i < 50; i++) client.subscribing('presence-a', { channelData: { user_id: 'ada' } })
+    await client.settled()
+    const named = (name: string) => client.frames.filter(({ event }) => event === name).length
+    const succeeded = named('pusher_internal:subscription_succeeded')
+    // One or two more may pass where the machine is slow.
+    expect([succeeded >= 2, succeeded < 10]).toEqual([true, true])
+    expect(named('pusher:subscription_error')).toBe(50 - succeeded)
+  })
+
   test('a client that comes back with all channels that it may have is let in at once', async () => {
     const { url } = await start({ maxRoomsPerConnection: 5000, maxJoinsPerSecond: 1 })
     for (let round = 0; round < 2; round++) {

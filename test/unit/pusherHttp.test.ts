@@ -87,8 +87,10 @@ describe("npm's pusher", () => {
 
 describe('a request is refused', () => {
   const event = { name: 'x', channels: ['a'], data: '1' }
+  const deep: unknown = JSON.parse(`${'['.repeat(600)}${']'.repeat(600)}`)
   it.each<[string, unknown, Partial<Sent>, number, RegExp]>([
     ['without a name', { channels: ['a'], data: '1' }, {}, 400, /^name is missing/],
+    ['with data too deep', { ...event, data: deep }, {}, 400, /^data nests deeper than 512/],
     ['without data', { name: 'x', channels: ['a'] }, {}, 400, /^data is missing/],
     ['without a channel', { name: 'x', data: '1' }, {}, 400, /^channels is empty/],
     ['for a channel with a slash', { ...event, channels: ['a/b'] }, {}, 400, /no name of a channel/],

@@ -2,6 +2,7 @@
 import { eventNameProblem, roomNameProblem } from '../../../lib/protocol.ts'
 import type { App } from '../../apps.ts'
 import type { NewEvent } from '../../contracts.ts'
+import { MAX_DEPTH, nestsWithin } from '../../protocol/bounds.ts'
 import { kindOf, USER_CHANNEL_PREFIX } from '../../protocol/pusherName.ts'
 import { type Attribute, checkAttributes, parseAttributes } from './attributes.ts'
 import { channelNameOf } from './channelName.ts'
@@ -22,6 +23,7 @@ const EVENT_ATTRIBUTES: readonly Attribute[] = ['user_count', 'subscription_coun
 
 const dataOf = ({ limits }: App, data: unknown): string => {
   if (data === undefined || data === null) throw new Failure(400, 'data is missing; expected a text, JSON as a rule.')
+  if (!nestsWithin(data, MAX_DEPTH)) throw new Failure(400, `data nests deeper than ${MAX_DEPTH}.`)
   const text = typeof data === 'string' ? data : JSON.stringify(data)
   // A UTF-16 unit has at most 3 bytes in UTF-8: most texts need not be measured.
   if (text.length * 3 <= limits.maxEventBytes) return text

@@ -2,7 +2,7 @@
 import { TuttiError } from '../../../lib/errors.ts'
 import { eventNameProblem } from '../../../lib/protocol.ts'
 import type { ApiRequest, NewEvent } from '../../contracts.ts'
-import { bodyOf } from '../../room/eventBody.ts'
+import { jsonBodyOf } from '../../room/eventBody.ts'
 import type { Json } from '../documentJson.ts'
 import { checkBodyType, parseJsonBody } from '../jsonBody.ts'
 import { JSON_TYPE } from '../jsonResponse.ts'
@@ -85,7 +85,7 @@ const fromJson = (place: string, value: Json, maxBytes: number): AskedEvent => {
   const event = checkName(place, fields.event)
   const except = checkExcept(place, fields.except)
   const id = checkId(place, fields.id)
-  const body = checkBody(place, bodyOf(fields.data), maxBytes)
+  const body = checkBody(place, jsonBodyOf(fields.data), maxBytes)
   return { event: { event, body, except, from: 'server' }, id }
 }
 
