@@ -1,15 +1,13 @@
 import { TuttiError } from '../../lib/errors.ts'
+import { percentDecoded } from '../protocol/percentDecoded.ts'
 
 /** @throws TuttiError `INVALID_REQUEST` for what is not percent-encoded UTF-8 */
 export const decodeQueryPart = (encoded: string): string => {
-  try {
-    return decodeURIComponent(encoded.replaceAll('+', ' '))
-  } catch (error) {
-    if (!(error instanceof URIError)) throw error
-    throw new TuttiError('INVALID_REQUEST', 'The query is not valid percent-encoded UTF-8.', {
-      hint: 'Percent-encode the names and values of the query.',
-    })
-  }
+  const decoded = percentDecoded(encoded.replaceAll('+', ' '))
+  if (decoded !== undefined) return decoded
+  throw new TuttiError('INVALID_REQUEST', 'The query is not valid percent-encoded UTF-8.', {
+    hint: 'Percent-encode the names and values of the query.',
+  })
 }
 
 /** The parameters of a raw query in order: names decoded, values still encoded. */

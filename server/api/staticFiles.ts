@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { TuttiError } from '../../lib/errors.ts'
 import type { ApiRequest, ApiResponse } from '../contracts.ts'
+import { percentDecoded } from '../protocol/percentDecoded.ts'
 import { acceptsGzip } from './negotiation.ts'
 
 const compress = promisify(gzip)
@@ -117,14 +118,8 @@ export const createStaticFiles = async (
   }
   return {
     find: (path) => {
-      let decoded: string
-      try {
-        decoded = decodeURIComponent(path)
-      } catch (error) {
-        if (error instanceof URIError) return undefined
-        throw error
-      }
-      return files.get(decoded.endsWith('/') ? `${decoded}index.html` : decoded)
+      const decoded = percentDecoded(path)
+      return decoded === undefined ? undefined : files.get(decoded.endsWith('/') ? `${decoded}index.html` : decoded)
     },
   }
 }

@@ -3,6 +3,7 @@ import { ERRORS, TuttiError } from '../../lib/errors.ts'
 import { OPT_IN_PARAM, OPT_IN_VALUE } from '../../lib/protocol.ts'
 import type { Admission, Caller, Connection, Door, Handshake, Logger, Socket } from '../contracts.ts'
 import { hasBroken } from '../protocol/closeCode.ts'
+import { percentDecoded } from '../protocol/percentDecoded.ts'
 import { callerOf } from './caller.ts'
 import { closeCodeOf, closeReasonOf, enter, refusalOf } from './entrance.ts'
 import type { HookedConnections } from './hookedConnections.ts'
@@ -98,12 +99,9 @@ const hasOptedIn = ({ query }: Handshake): boolean => new URLSearchParams(query)
  * @throws TuttiError `INVALID_ROOM` where it can't be decoded.
  */
 const roomNameOf = (path: string): string => {
-  try {
-    return decodeURIComponent(path.slice(1))
-  } catch (error) {
-    throw new TuttiError('INVALID_ROOM', 'The path is not percent-encoded UTF-8.', {
-      cause: error,
-      hint: 'Encode each segment of the room name with encodeURIComponent.',
-    })
-  }
+  const name = percentDecoded(path.slice(1))
+  if (name !== undefined) return name
+  throw new TuttiError('INVALID_ROOM', 'The path is not percent-encoded UTF-8.', {
+    hint: 'Encode each segment of the room name with encodeURIComponent.',
+  })
 }

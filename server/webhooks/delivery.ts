@@ -1,6 +1,7 @@
 /** One attempt to hand events to an application: an HTTP request, signed the way Pusher signs its webhooks. */
 import type { App } from '../apps.ts'
 import { sign } from '../protocol/hmac.ts'
+import { percentDecoded } from '../protocol/percentDecoded.ts'
 import type { Clock } from './clock.ts'
 
 /** What of an answer's body is read, so that the connection can be used again; a longer one costs the connection. */
@@ -26,15 +27,8 @@ export interface Delivery {
   abort(): void
 }
 
-const decoded = (text: string): string => {
-  try {
-    return decodeURIComponent(text)
-  } catch (error) {
-    // A `%` that encodes nothing stands for itself.
-    if (error instanceof URIError) return text
-    throw error
-  }
-}
+/** A `%` that encodes nothing stands for itself. */
+const decoded = (text: string): string => percentDecoded(text) ?? text
 
 /** `fetch` takes no credentials in a URL. */
 const authorizationOf = ({ username, password }: URL): Record<string, string> => {

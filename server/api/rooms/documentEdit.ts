@@ -1,6 +1,7 @@
 /** What all requests that change a document have in common: their conditions, their origin, their answer. */
 import { TuttiError } from '../../../lib/errors.ts'
 import type { ApiRequest, ApiResponse, Edited, EditOptions } from '../../contracts.ts'
+import { percentDecoded } from '../../protocol/percentDecoded.ts'
 import { checkOrigin } from '../../room/originName.ts'
 import { entityTag, expectationOf } from '../entityTag.ts'
 import { jsonResponse } from '../jsonResponse.ts'
@@ -13,14 +14,10 @@ const ORIGIN_HEADER = 'x-tutti-origin'
 const originOf = (request: ApiRequest): string | undefined => {
   const encoded = request.header(ORIGIN_HEADER)
   if (encoded === '') return undefined
-  let name: string
-  try {
-    name = decodeURIComponent(encoded)
-  } catch (cause) {
-    if (!(cause instanceof URIError)) throw cause
+  const name = percentDecoded(encoded)
+  if (name === undefined) {
     throw new TuttiError('INVALID_REQUEST', 'X-Tutti-Origin is not percent-encoded UTF-8.', {
       hint: 'Encode it as a part of an address is: "%" as "%25".',
-      cause,
     })
   }
   checkOrigin(name, 'INVALID_REQUEST')

@@ -1,6 +1,7 @@
 /** Which resource of which room a path names. */
 import { TuttiError } from '../../../lib/errors.ts'
 import { roomNameProblem } from '../../../lib/protocol.ts'
+import { percentDecoded } from '../../protocol/percentDecoded.ts'
 import { READ_METHODS } from '../route.ts'
 import type { Methods, RoomTarget } from './resource.ts'
 import { RESOURCES } from './resources.ts'
@@ -13,12 +14,9 @@ const badRoom = (problem: string): TuttiError =>
   })
 
 const decodeSegment = (encoded: string): string => {
-  try {
-    return decodeURIComponent(encoded)
-  } catch (error) {
-    if (!(error instanceof URIError)) throw error
-    throw badRoom('its percent-encoding is not valid UTF-8')
-  }
+  const decoded = percentDecoded(encoded)
+  if (decoded !== undefined) return decoded
+  throw badRoom('its percent-encoding is not valid UTF-8')
 }
 
 const decodeRoom = (segments: readonly string[]): string => {
