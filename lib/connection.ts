@@ -21,6 +21,7 @@ import {
   SYNC_UPDATE,
   updateSum,
 } from './protocol.ts'
+import { callApart } from './rethrow.ts'
 import type { Connection as ConnectionState } from './status.ts'
 import { internals, type StoreHandle } from './store/internals.ts'
 import { batch } from './store/reactive.ts'
@@ -298,7 +299,7 @@ export const openConnection = (options: ConnectionOptions): Connection => {
       lost(CLOSE_ROOM_GONE, 'the room holds another document')
       return
     }
-    inside.persistence?.setDocumentId(documentId)
+    callApart(() => inside.persistence?.setDocumentId(documentId))
     if (isAgain) return
     outbox.greet(maxMessageBytes)
     ping()

@@ -47,10 +47,9 @@ export const createHistory = (
       origin === manager || (!isPaused && ((meta.get(RECORDED) as boolean | undefined) ?? (local && origin === null))),
   })
   let changes = 0
-  const change = (): void =>
-    batch(() => {
-      version.value = ++changes
-    })
+  const change = (): void => {
+    version.value = ++changes
+  }
   for (const event of ['stack-item-added', 'stack-item-popped', 'stack-cleared'] as const) manager.on(event, change)
 
   const step = (way: 'undo' | 'redo'): boolean => {

@@ -1,7 +1,7 @@
 import type { Doc, Transaction } from 'yjs'
 import type { Persistence } from './persistence.ts'
+import { callApart } from './rethrow.ts'
 import type { StatusCells } from './status.ts'
-import { batch } from './store/reactive.ts'
 
 /** Local changes of one document, counted from its creation: what `status.unsyncedChanges` is made of. */
 export interface LocalChanges {
@@ -46,10 +46,10 @@ export const countLocalChanges = (
     const unsynced = changes.total - acknowledged
     if (isMarked !== unsynced > 0) {
       isMarked = !isMarked
-      kept?.setUnacknowledged(isMarked)
+      // What an application's own throws must not reach Yjs: it would keep the document's own observers from running.
+      callApart(() => kept?.setUnacknowledged(isMarked))
     }
-    // What an application's effect throws must not reach Yjs: it would keep the document's own observers from running.
-    batch(() => (status.unsyncedChanges.value = unsynced))
+    status.unsyncedChanges.value = unsynced
   }
 
   const changes: LocalChanges = {

@@ -3,7 +3,6 @@ import type { Doc } from 'yjs'
 import { TuttiError } from './errors.ts'
 import type { Persistence } from './persistence.ts'
 import type { Internals } from './store/internals.ts'
-import { batch } from './store/reactive.ts'
 
 const DOCUMENT_ID = 'documentId'
 const UNACKNOWLEDGED = 'unacknowledged'
@@ -99,7 +98,7 @@ export const restore = async (persist: string | Persistence, doc: Doc, inside: I
   try {
     await persistence.whenLoaded
     localChanges.restore(persistence)
-    batch(() => (status.persisted.value = !graph.isDestroyed))
+    status.persisted.value = !graph.isDestroyed
   } catch (cause) {
     fail(cause)
   }

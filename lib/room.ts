@@ -10,9 +10,11 @@ import { type Plain, type PresenceShape, presenceCodec } from './presenceSchema.
 import { encodeRoomPath, roomNameProblem } from './protocol.ts'
 import { callApart } from './rethrow.ts'
 import type { SyncStatus } from './status.ts'
+import { fail } from './store/failure.ts'
 import { internals, type StoreHandle } from './store/internals.ts'
 import { effect, untracked } from './store/reactive.ts'
 import type { Input, Snapshot } from './store/schema.ts'
+import { checkNotDestroyed } from './store/write.ts'
 import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
 
 export interface ConnectOptions<PS extends PresenceShape = PresenceShape, E extends EventShape = EventShape> {
@@ -140,7 +142,7 @@ const parseAddress = (url: string | URL): URL => {
 const parseMilliseconds = (options: Readonly<Record<string, number | undefined>>): void => {
   for (const [name, value = 0] of Object.entries(options)) {
     if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) {
-      throw new TuttiError('INVALID_OPTION', `${name} is ${value}; expected milliseconds`)
+      fail('INVALID_OPTION', [], `${name} is ${value}; expected milliseconds`)
     }
   }
 }
@@ -349,7 +351,7 @@ export const connect = <
 ): Room<St, PS, E> => {
   const { room, presence, backoff } = options
   const { graph, status } = internals(store)
-  if (graph.isDestroyed) throw new TuttiError('DESTROYED', 'this store was destroyed')
+  checkNotDestroyed(graph)
   checkRoomName(room)
   const address = parseAddress(options.url)
   parseMilliseconds({

@@ -10,7 +10,9 @@ const likeness = (a: string, b: string): number =>
 
 const nearNames = (key: string, known: Shape): string => {
   const near = Object.keys(known).sort((a, b) => likeness(key, b) - likeness(key, a))
-  return near.length > 0 ? `Did you mean ${near.slice(0, 3).join(', ')}?` : 'Nothing is known here.'
+  return near.length > 0
+    ? `Did you mean ${near.slice(0, 3).join(', ')}?`
+    : 'There are no names here; a list takes indexes and its methods.'
 }
 
 /** The schema that takes values of a class. */
@@ -36,6 +38,12 @@ const takerOf = (className: string): string => {
 
 /** By the message; a function is given what its parentheses found. */
 const HINTS: readonly (readonly [message: RegExp, hint: string | ((found: string) => string)])[] = [
+  [/expected another key/, 'Choose another key.'],
+  [/expected s\.number\(\), got (?:NaN|Number)/, 'Only finite numbers can be stored.'],
+  [
+    /expected s\.(?:string\(\), got String|boolean\(\), got Boolean)/,
+    'Give the value itself, not an object around it.',
+  ],
   [/expected .*, got (.*)/, takerOf],
   [/contains itself/, 'JSON can hold no cycle; store ids instead.'],
   [/nested deeper/, 'Store it flat, by ids.'],
@@ -55,7 +63,11 @@ const HINTS: readonly (readonly [message: RegExp, hint: string | ((found: string
   [/not a usable name/, 'Choose another name.'],
   [/default does not fit/, 'Give one that its schema takes; `cause` says what is wrong.'],
   [/holds another type/, 'Use the schema that the document was made with, or another name.'],
+  [/no options/, 'Pass { schema: { title: s.string() } }.'],
+  [/doc is/, 'Pass one of the yjs that Tutti imports, or leave it out.'],
   [/persist is/, 'Name a database, or leave it out.'],
+  [/validateRemote is|onError is|undo\.scope has/, 'Correct it, or leave it out.'],
+  [/expected milliseconds/, 'Give a number of 0 or more.'],
   [/persist failed/, 'The store works without it; a reload of the page tries again.'],
   [/travels as JSON/, 'Use s.string() or s.json() instead of s.bytes().'],
   [/no name of an event/, 'Such is show-message.'],

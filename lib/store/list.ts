@@ -69,10 +69,14 @@ const set = (node: Node, index: number, value: unknown): void => {
   })
 }
 
-const splice = (node: Node, from: number, count: number, items: readonly unknown[]): unknown[] => {
+/** As arrays take an index or a count: without its fraction, and 0 for what is no number. */
+const toInteger = (value: number): number => Math.trunc(value) || 0
+
+const splice = (node: Node, at: number, count: number, items: readonly unknown[]): unknown[] => {
   const length = lengthOf(node)
+  const from = toInteger(at)
   const start = from < 0 ? Math.max(length + from, 0) : Math.min(from, length)
-  const deleted = Math.max(0, Math.min(count, length - start))
+  const deleted = Math.max(0, Math.min(toInteger(count), length - start))
   const stored = parseItems(node, items, start)
   const removed = yOf(node)
     .slice(start, start + deleted)
@@ -97,7 +101,7 @@ const METHODS: Readonly<Record<PropertyKey, (node: Node, ...args: never[]) => un
   set,
   splice: (node, start: number, count = Number.POSITIVE_INFINITY, ...items: unknown[]) =>
     splice(node, start, count, items),
-  remove: (node, index: number) => (index < 0 ? undefined : splice(node, index, 1, [])[0]),
+  remove: (node, index: number) => (isCount(index) ? splice(node, index, 1, [])[0] : undefined),
   move: (node, from: number, to: number) => {
     checkIndex(node, from)
     checkIndex(node, to)

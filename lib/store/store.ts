@@ -7,14 +7,14 @@ import { countLocalChanges } from '../localChanges.ts'
 import type { Persistence } from '../persistence.ts'
 import { callApart, rethrow } from '../rethrow.ts'
 import { createStatus } from '../status.ts'
-import { errorAt, fail } from './failure.ts'
+import { checkOptions } from './checkOptions.ts'
+import { errorAt } from './failure.ts'
 import { trackedSnapshot } from './graph.ts'
 import { isDevelopment } from './hints.ts'
 import { INTERNALS, type Internals, type StoreHandle } from './internals.ts'
 import { NODE, type SnapshotOf } from './live.ts'
 import { computed, effect } from './reactive.ts'
 import type { Live, Node, Shape, Snapshot } from './schema.ts'
-import { checkShape } from './shape.ts'
 import { openState } from './state.ts'
 import { checkNotDestroyed, checkWritable, destroyedError, type TransactOptions, transact } from './write.ts'
 
@@ -25,7 +25,10 @@ export interface StoreOptions<Sh extends Shape> {
   readonly doc?: Y.Doc | undefined
   /** Keeps the document on this device: the name of an IndexedDB database, or a `Persistence`. Default: not kept. */
   readonly persist?: string | Persistence | false | undefined
-  /** Undo and redo; `false` records nothing. `scope`: the names whose changes are recorded. Default: all. */
+  /**
+   * Undo and redo; `false` records nothing. `scope`: the names whose changes are recorded, where one name of a value
+   * stands for all values at the top level. Default: all.
+   */
   readonly undo?: (UndoOptions & { readonly scope?: readonly (keyof Sh & string)[] }) | false | undefined
   /**
    * What a stored value that does not fit the schema reads as: `'coerce'` (default) its default or `undefined`, and
@@ -55,7 +58,7 @@ export interface Store<Sh extends Shape = Shape> extends StoreHandle {
   readonly history: History
   /**
    * Runs `fn` in one transaction: peers get one update, computations run once. If `fn` throws, nothing of it stays
-   * (of writes through `state`; not of those through Yjs types).
+   * (of writes through `state`; not of those through Yjs types) but a step of `history` that changes nothing.
    */
   transact<R>(fn: (state: Live<Sh>) => R, options?: TransactOptions): R
   /** A value made of the state, computed again only after something it read changed. `equals` keeps the old value. */
@@ -87,15 +90,10 @@ export interface Store<Sh extends Shape = Shape> extends StoreHandle {
  * touches no browser storage unless `persist` says so. Throws `INVALID_SCHEMA`.
  */
 export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<Sh> => {
+  if (isDevelopment) checkOptions(options)
   const doc = options.doc ?? new Y.Doc()
   const status = createStatus()
   const { persist } = options
-  if (isDevelopment) {
-    checkShape(options.schema)
-    if (persist && typeof persist !== 'string' && !persist.whenLoaded) {
-      fail('INVALID_OPTION', [], 'persist is no name and no Persistence')
-    }
-  }
   const { graph, state } = openState(doc, options.schema, options)
 
   const report = (error: TuttiError): void => {
@@ -129,9 +127,9 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
   const load = async (): Promise<void> => {
     try {
       if (!persist) return
-      // A `Persistence` may fail before the file is there.
-      const [offline] = await Promise.all([import('../offline.ts'), inside.persistence?.whenLoaded])
-      await offline.restore(persist, doc, inside)
+      // It may fail before the file is there, and is told of then.
+      inside.persistence?.whenLoaded.catch(() => undefined)
+      await (await import('../offline.ts')).restore(persist, doc, inside)
     } catch (cause) {
       report(errorAt('STORAGE_FAILED', [], `persist failed: ${cause}`, cause))
     } finally {
@@ -159,7 +157,8 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
       const abort = (): void => reject(signal?.reason)
       const expire = (): void => reject(errorAt('TIMEOUT', [], `not synced within ${timeout} ms`))
       signal?.addEventListener('abort', abort)
-      const timer = timeout === undefined ? undefined : setTimeout(expire, timeout)
+      // A timer takes no longer time; more is as good as no limit.
+      const timer = timeout! < 2 ** 31 ? setTimeout(expire, timeout) : undefined
       ends.push(
         () => signal?.removeEventListener('abort', abort),
         () => clearTimeout(timer),
@@ -175,7 +174,7 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
     history.destroy()
     graph.destroy()
     localChanges.destroy()
-    inside.persistence?.destroy().catch(rethrow)
+    callApart(() => inside.persistence?.destroy().catch(rethrow))
     if (!options.doc) doc.destroy()
   }
 
@@ -206,7 +205,10 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
       return (node ? trackedSnapshot(node) : value) as never
     },
     // Loaded where it is used: many applications have nothing to seed.
-    seed: async (fn) => (await import('./seed.ts')).seed(store, inside, options.schema, fn),
+    seed: async (fn) => {
+      checkWritable(graph)
+      return (await import('./seed.ts')).seed(store, inside, options.schema, fn)
+    },
     whenReady: () => ready,
     whenSynced,
     destroy,

@@ -17,24 +17,34 @@ const cut = (text: Y.Text, from: number, to: number): object[] => {
   return copy.toDelta()
 }
 
+/** The characters of a text by their indexes; what is embedded counts one. */
+const contentOf = (y: Y.Text): string => {
+  const text = y.toString()
+  if (text.length === y.length) return text
+  return y
+    .toDelta()
+    .map(({ insert }: { insert: unknown }) => readText(insert) ?? '\ufffc')
+    .join('')
+}
+
 /** Whether `index` lies between the halves of a surrogate pair. */
 const splits = (text: string, index: number): boolean => text.codePointAt(index - 1)! > 0xffff
 
 /** Replaces a range of a text. Ends that would split a surrogate pair move outwards: Yjs would destroy both halves. */
 const splice = (node: Node, index: number, count: number, inserted: string): void => {
   const y = yOf(node)
-  const text = y.toString()
-  // Embeds count in a Y.Text and not in its string: pairs can't be found then.
-  const isPure = y.length === text.length
-  const start = isPure && splits(text, index) ? index - 1 : index
+  const text = contentOf(y)
+  const start = splits(text, index) ? index - 1 : index
   let end = index + count
-  if (count > 0 && isPure && splits(text, end)) end++
-  const length = count > 0 ? end - start : 0
+  if (count > 0 && splits(text, end)) end++
+  const length = count && end - start
   if (length === 0 && inserted === '') return
   if (node.graph.log) {
     const before = length > 0 ? cut(y, start, start + length) : []
     node.graph.log.push(() => {
-      yOf(node).applyDelta([{ retain: start }, { delete: inserted.length }, ...before])
+      const restored = yOf(node)
+      if (inserted !== '') restored.delete(start, inserted.length)
+      restored.applyDelta([{ retain: start }, ...before])
       changed(node, [null])
     })
   }
@@ -46,13 +56,7 @@ const splice = (node: Node, index: number, count: number, inserted: string): voi
 /** Makes a text equal to `stored` by changing only the differing middle. */
 const set = (node: Node, stored: Stored = ''): void => {
   const next = stored as string
-  const y = yOf(node)
-  const old = y.toString()
-  // Embeds count in a Y.Text and not in its string: there is no common middle to find.
-  if (y.length !== old.length) {
-    splice(node, 0, y.length, next)
-    return
-  }
+  const old = contentOf(yOf(node))
   let [start, end] = common(old.length, next.length, (index, nextIndex) => old[index] === next[nextIndex])
   if (splits(old, start) || splits(next, start)) start--
   if (splits(old, old.length - end) || splits(next, next.length - end)) end--

@@ -41,7 +41,8 @@ export const date = (): ValueSchema<Date, never> =>
     },
   })
 
-const copyBytes = (value: unknown): unknown => (value instanceof Uint8Array ? value.slice() : undefined)
+// Not `slice`: that of a Node `Buffer`, which Yjs does not know, shares its memory.
+const copyBytes = (value: unknown): unknown => (value instanceof Uint8Array ? new Uint8Array(value) : undefined)
 
 /** A `Uint8Array`, copied on writing and on reading. */
 export const bytes = (): ValueSchema<Uint8Array, never> => define({ kind: 'bytes', check: copyBytes, read: copyBytes })

@@ -51,9 +51,9 @@ export const write = <R>(node: Node, fn: () => R): R => {
 
 const commit = <R>(graph: Graph, fn: () => R, { origin = null, history = true }: TransactOptions): R =>
   batch(() =>
-    graph.doc.transact((transaction) => {
+    graph.doc.transact(({ meta }) => {
       // A nested transaction is part of the outer one, which has decided.
-      if (!transaction.meta.has(RECORDED)) transaction.meta.set(RECORDED, history)
+      if (!meta.has(RECORDED)) meta.set(RECORDED, history)
       return fn()
     }, origin),
   )

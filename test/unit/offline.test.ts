@@ -1,9 +1,10 @@
 import 'fake-indexeddb/auto'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as Y from 'yjs'
 import { connect, createStore, s, type TuttiError } from '../../lib/index.ts'
 import type { Persistence } from '../../lib/persistence.ts'
 import { internals } from '../../lib/store/internals.ts'
+import { catchUncaught } from './uncaught.ts'
 
 const schema = { rows: s.list(s.string()), count: s.number().default(0) }
 
@@ -263,6 +264,32 @@ describe('persist', () => {
     expect(log).toEqual(['unacknowledged true', 'destroy'])
   })
 
+  test('a Persistence that throws keeps neither a change nor its count from being made', async () => {
+    const uncaught = catchUncaught()
+    onTestFinished(uncaught.restore)
+    const failing = (): never => {
+      throw new Error('disk')
+    }
+    const broken: Persistence = {
+      whenLoaded: Promise.resolve(),
+      documentId: () => undefined,
+      setDocumentId: failing,
+      unacknowledged: () => false,
+      setUnacknowledged: failing,
+      clear: () => Promise.resolve(),
+      destroy: failing,
+    }
+    const store = createStore({ schema, persist: broken })
+    await store.whenReady()
+    store.state.count = 1
+    expect([store.state.count, store.status.unsyncedChanges]).toEqual([1, 1])
+    const { doc } = store
+    store.destroy()
+    expect(doc.isDestroyed).toBe(true)
+    await vi.waitUntil(() => uncaught.thrown.length === 2)
+    expect(uncaught.thrown).toEqual([new Error('disk'), new Error('disk')])
+  })
+
   test('a Persistence that cannot load is told as STORAGE_FAILED', async () => {
     const errors: TuttiError[] = []
     const broken = {
@@ -277,6 +304,7 @@ describe('persist', () => {
     const store = createStore({ schema, persist: broken, onError: (error) => errors.push(error) })
     await store.whenReady()
     expect(errors.map((error) => [error.code, (error.cause as Error).message])).toEqual([['STORAGE_FAILED', 'disk']])
+    expect(errors[0]!.hint).toMatch(/works/)
   })
 
   test('seed waits for what this device had stored', async () => {

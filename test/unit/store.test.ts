@@ -96,6 +96,16 @@ describe('state', () => {
     expect(b.snapshot().todos[0]!.tags).toEqual(['from b', 'from a'])
   })
 
+  test('bytes may be a Buffer, and share nothing with it', () => {
+    const { a, b } = createPeers({ raw: s.bytes().default(Buffer.from([7])) })
+    ;(a.state.raw as Uint8Array)[0] = 9
+    expect(a.state.raw).toEqual(Uint8Array.of(7))
+    const given = Buffer.from('abc')
+    a.state.raw = given
+    given[0] = 0
+    expect([a.state.raw, b.state.raw]).toEqual([Uint8Array.of(97, 98, 99), Uint8Array.of(97, 98, 99)])
+  })
+
   test('dates are fresh, bytes are copies, JSON is frozen', () => {
     const store = createStore({ schema: { at: s.date(), raw: s.bytes(), meta: s.json<{ list: number[] }>() } })
     const bytes = Uint8Array.of(1, 2)
@@ -194,6 +204,26 @@ describe('lists', () => {
     expect([...words]).toEqual(['a', 'c'])
     words.clear()
     expect(words.length).toBe(0)
+  })
+
+  test('take indexes and counts as arrays do: without fraction, and what is no number as 0', () => {
+    for (const [start, count] of [
+      [0.5, 1.5],
+      [1, 0.9],
+      [Number.NaN, 1],
+      [-1.5, 1],
+      [1, Number.NaN],
+      [Number.NEGATIVE_INFINITY, 1],
+      [Number.POSITIVE_INFINITY, 1],
+    ] as const) {
+      const { a, b } = createPeers({ words: s.list(s.string()) })
+      const plain = ['a', 'b', 'c']
+      a.state.words.push(...plain)
+      expect(a.state.words.splice(start, count)).toEqual(plain.splice(start, count))
+      expect([...a.state.words]).toEqual(plain)
+      expect([...b.state.words]).toEqual(plain)
+      expect(a.state.words.remove(0.5)).toBe(undefined)
+    }
   })
 
   test('replace keeps the common start and end as they are', () => {

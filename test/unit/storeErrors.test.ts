@@ -271,7 +271,7 @@ describe('a write that is refused', () => {
       'a __proto__ key in JSON',
       'INVALID_VALUE',
       ['meta', '__proto__'],
-      /./,
+      /another key/,
       (state) => {
         state.meta = JSON.parse('{"__proto__":1}')
       },
@@ -450,6 +450,23 @@ describe('a write while a component renders', () => {
     expect(store.state.count).toBe(0)
     store.state.count = 1
     expect(store.state.count).toBe(1)
+  })
+})
+
+describe('options that no compiler checked', () => {
+  const make = (options: object) => (): unknown => createStore({ schema, ...options } as never)
+  test.each([
+    ['a document that is none', make({ doc: {} }), 'doc is no Y.Doc'],
+    ['an empty name to persist under', make({ persist: '' }), 'persist is no name'],
+    ['a persistence that is none', make({ persist: {} }), 'persist is no name'],
+    ['another way to validate', make({ validateRemote: 'nope' }), 'validateRemote is not'],
+    ['a listener that is none', make({ onError: 5 }), 'onError is no function'],
+    ['a scope that is not in the schema', make({ undo: { scope: ['typo'] } }), 'undo.scope has "typo"'],
+    ['no options', () => createStore(undefined as never), 'createStore got no options'],
+  ])('%s is INVALID_OPTION', (_what, make, message) => {
+    const error = failing(make)
+    expect([error.code, error.message]).toEqual(['INVALID_OPTION', expect.stringContaining(message)])
+    expect(error.hint).toMatch(/^[A-Z].*\.$/)
   })
 })
 

@@ -364,12 +364,52 @@ describe('text', () => {
     expect(b.snapshot()).toEqual(a.snapshot())
   })
 
-  test('set replaces a text with embeds as a whole', () => {
+  test('set takes away what is embedded, and keeps the common start and end', () => {
     const { letter, b } = text()
-    letter.y.insertEmbed(0, { image: 'x' })
-    letter.y.insert(1, 'after')
-    letter.set('plain')
-    expect(b.state.letter.y.toDelta()).toEqual([{ insert: 'plain' }])
+    letter.y.insert(0, 'a b')
+    letter.y.insertEmbed(2, { image: 'x' })
+    const deltas: unknown[] = []
+    b.doc.getText('letter').observe((event) => deltas.push(event.delta))
+    letter.set('a c b')
+    expect(deltas).toEqual([[{ retain: 2 }, { delete: 1 }, { insert: 'c ' }]])
+    expect(b.state.letter.y.toDelta()).toEqual([{ insert: 'a c b' }])
+  })
+
+  test('a pair is whole beside what is embedded too, and a rollback brings back both', () => {
+    const { a, b, letter } = text()
+    letter.set('\u{1f600}b')
+    letter.y.insertEmbed(3, { image: 'x' })
+    const before = letter.y.toDelta()
+    expect(
+      thrown(() =>
+        a.transact(({ letter }) => {
+          letter.insert(1, 'x')
+          letter.delete(3, 2)
+          throw abort
+        }),
+      ),
+    ).toBe(abort)
+    expect([letter.y.toDelta(), b.state.letter.y.toDelta()]).toEqual([before, before])
+    letter.delete(1, 1)
+    expect(b.state.letter.toString()).toBe('b')
+  })
+
+  test('a text that was emptied and then deleted with its row comes back whole', () => {
+    const { a, b } = createPeers({ rows: s.list(s.object({ text: s.text() })), count: s.number().default(0) })
+    a.state.rows.push({ text: 'abc' })
+    a.state.count = 1
+    const before = a.snapshot()
+    expect(
+      thrown(() =>
+        a.transact((state) => {
+          state.count = 2
+          state.rows[0]!.text.set('')
+          state.rows.clear()
+          throw abort
+        }),
+      ),
+    ).toBe(abort)
+    expect([a.snapshot(), b.snapshot()]).toEqual([before, before])
   })
 })
 
@@ -469,6 +509,11 @@ describe('whenSynced', () => {
     const waiting = store.whenSynced({ signal: controller.signal })
     controller.abort()
     await expect(waiting).rejects.toMatchObject({ name: 'AbortError' })
+    // Longer than a timer can wait is no reason to give up at once.
+    const patient = store.whenSynced({ timeout: Number.POSITIVE_INFINITY })
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    store.destroy()
+    await expect(patient).rejects.toMatchObject({ code: 'DESTROYED' })
   })
 
   test('rejects with DESTROYED when the store is', async () => {
