@@ -22,7 +22,7 @@ export const ERRORS = {
   INVALID_VALUE: { status: 422 },
   /** A value that contains itself. */
   CYCLE: { status: 422 },
-  /** A write to a node that was deleted from the document. */
+  /** A write to a node that is not in the document: deleted from it, or never written. */
   DETACHED: {},
   /** A call on a store or room that was destroyed. */
   DESTROYED: {},

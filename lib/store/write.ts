@@ -75,6 +75,8 @@ export const transact = <R>(graph: Graph, fn: () => R, options: TransactOptions)
         const result = fn()
         // What an asynchronous function writes after its first `await` would be outside.
         if (isDevelopment && result instanceof Promise) {
+          // What becomes of it is its own affair: it was told.
+          result.catch(() => undefined)
           fail('INVALID_VALUE', [], 'transact got an asynchronous function')
         }
         return result

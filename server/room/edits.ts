@@ -9,7 +9,8 @@ import type * as Y from 'yjs'
 import { TuttiError } from '../../lib/errors.ts'
 import type { ChangeSource, Edited, EditOptions, Viewed } from '../contracts.ts'
 import { mergeUpdatesInBatches } from '../protocol/update.ts'
-import type { Intake } from './intake.ts'
+import { hasPending } from './hotDocuments.ts'
+import { conflict, type Intake } from './intake.ts'
 import type { RoomLog } from './log.ts'
 import { EMPTY_REVISION, revisionOf } from './revision.ts'
 import { createTurns } from './turns.ts'
@@ -77,6 +78,21 @@ const tooMany = (): TuttiError =>
     hint: 'Send fewer, or several as one. On the server: make the hook beforeChange faster.',
   })
 
+const changedByReader = (): TuttiError =>
+  new TuttiError('INVALID_VALUE', 'The function given to read changed the document.', {
+    hint: 'Change it with edit; nothing of this change was kept.',
+  })
+
+/** Throws for what can't stand for a document of the log any more. */
+const checkWhole = (doc: Y.Doc): void => {
+  if (doc.isDestroyed) {
+    throw new TuttiError('INVALID_VALUE', 'The document was destroyed by the function it was given to.', {
+      hint: "The document is the room's; it goes by itself.",
+    })
+  }
+  if (hasPending(doc)) throw conflict()
+}
+
 export const createEdits = (parts: EditsParts): Edits => {
   const { log, intake } = parts
   const turns = createTurns()
@@ -103,11 +119,22 @@ export const createEdits = (parts: EditsParts): Edits => {
 
   const view = async <R>(fn: (doc: Y.Doc) => R): Promise<Viewed<R>> => {
     if (log.isEmpty) return { revision: EMPTY_REVISION, result: undefined }
-    const { seq, ...viewed } = await parts.withDocument((doc) => ({
-      result: fn(doc),
-      revision: revisionOf(log),
-      seq: log.seq,
-    }))
+    const { seq, ...viewed } = await parts.withDocument((doc) => {
+      let isChanged = false
+      const note = (): void => {
+        isChanged = true
+      }
+      doc.on('update', note)
+      try {
+        const result = fn(doc)
+        checkWhole(doc)
+        // Thrown out of here, it costs the document.
+        if (isChanged) throw changedByReader()
+        return { result, revision: revisionOf(log), seq: log.seq }
+      } finally {
+        doc.off('update', note)
+      }
+    })
     await parts.durable(seq)
     return viewed
   }
@@ -140,6 +167,7 @@ export const createEdits = (parts: EditsParts): Edits => {
       try {
         expect?.(revisionOf(log))
         const result = doc.transact(() => fn(doc))
+        checkWhole(doc)
         // All or nothing: checked and taken only after `fn` is through.
         if (updates.length === 0 || !parts.ask) return { outcome: 'taken', result, accepted: take() }
         const update = mergeUpdatesInBatches(updates)
@@ -160,7 +188,7 @@ export const createEdits = (parts: EditsParts): Edits => {
         return { outcome: 'asked', question: { result, update, client, seq, allowed, take: takeLater } }
       } catch (error) {
         // Thrown out of here, it would cost the document, which is as it was.
-        if (updates.length === 0) return { outcome: 'failed', error }
+        if (updates.length === 0 && !hasPending(doc)) return { outcome: 'failed', error }
         throw error
       } finally {
         doc.off('update', collect)

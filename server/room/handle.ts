@@ -71,7 +71,10 @@ export interface RoomHandle {
    */
   edit<Sh extends Shape, R>(schema: Sh, change: (state: Live<Sh>) => R, options?: RoomEditOptions): Promise<R>
   edit<R>(change: (doc: Y.Doc) => R, options?: RoomEditOptions): Promise<R>
-  /** Calls `read` with the document, which it must not change or keep; `undefined` if the room has no content. */
+  /**
+   * Calls `read` with the document, which it must not change or keep; `undefined`, without a call, if the room has no
+   * content. What it sees is durable once it resolves.
+   */
   read<R>(read: (doc: Y.Doc) => R): Promise<R | undefined>
   /**
    * Publishes an event to everyone in the room, by whatever door they came. Resolves with its place in the room.
@@ -133,6 +136,8 @@ export const createRoomHandle = (name: string, parts: RoomHandleParts): RoomHand
     const checkedChange = (doc: Y.Doc): R => {
       const returned = change(doc)
       if (isThenable(returned)) {
+        // What becomes of it is its own affair: it was told.
+        returned.then(undefined, () => undefined)
         throw new TuttiError('INVALID_VALUE', 'The function given to edit is asynchronous.', {
           hint: 'Await what you need first, then call edit with a synchronous function.',
         })

@@ -10,12 +10,17 @@ interface Hot {
   readonly doc: Y.Doc
   position: LogPosition
   bytes: number
+  /** Who changes it right now may. */
+  isOpen: boolean
+  /** It was changed from outside, or ended: it no longer stands for the log. */
+  isSpoilt: boolean
 }
 
 export interface HotDocuments {
   /**
    * Brings the room's document up to date with its log and calls `fn` with it in the same turn. What `fn` changes it
-   * must hand to the log before it returns. If `fn` throws, the document is dropped.
+   * must hand to the log before it returns. If `fn` throws, the document is dropped. So it is if somebody who kept it
+   * changes it later.
    */
   use<R>(log: RoomLog, read: ReadSegment, fn: (doc: Y.Doc) => R): Promise<R>
   drop(log: RoomLog): void
@@ -32,8 +37,11 @@ export type ReadSegment = (id: number) => Promise<Uint8Array | undefined>
 /** Something in it waits for updates that never came. */
 export const hasPending = (doc: Y.Doc): boolean => doc.store.pendingStructs !== null || doc.store.pendingDs !== null
 
-/** @param maxBytes encoded bytes of all documents kept together. */
-export const createHotDocuments = (maxBytes: number): HotDocuments => {
+/**
+ * @param maxBytes encoded bytes of all documents kept together.
+ * @param changedOutside told once of a document that somebody changed who may not; that change is lost
+ */
+export const createHotDocuments = (maxBytes: number, changedOutside: (log: RoomLog) => void): HotDocuments => {
   // In order of last use: a Map remembers insertion.
   const hots = new Map<RoomLog, Hot>()
   const queues = new Map<RoomLog, Promise<void>>()
@@ -48,6 +56,38 @@ export const createHotDocuments = (maxBytes: number): HotDocuments => {
     }
   }
 
+  const create = (log: RoomLog): Hot => {
+    const doc = new Y.Doc()
+    const hot: Hot = {
+      doc,
+      position: { seq: 0, generation: log.generation },
+      bytes: 0,
+      isOpen: false,
+      isSpoilt: false,
+    }
+    const spoil = (): void => {
+      if (hot.isSpoilt) return
+      hot.isSpoilt = true
+      if (hots.get(log) === hot) hots.delete(log)
+      if (!hot.isOpen) changedOutside(log)
+    }
+    doc.on('update', () => {
+      if (!hot.isOpen) spoil()
+    })
+    // It has no listeners from then on.
+    doc.on('destroy', spoil)
+    return hot
+  }
+
+  const open = <R>(hot: Hot, fn: (doc: Y.Doc) => R): R => {
+    hot.isOpen = true
+    try {
+      return fn(hot.doc)
+    } finally {
+      hot.isOpen = false
+    }
+  }
+
   const catchUp = async (hot: Hot, log: RoomLog, read: ReadSegment): Promise<void> => {
     for (;;) {
       hot.position = log.resume(hot.position)
@@ -56,25 +96,29 @@ export const createHotDocuments = (maxBytes: number): HotDocuments => {
       const update = await read(segment.id)
       // Removed by a roll-up or compaction meanwhile: its content stands elsewhere in the list now.
       if (!update) continue
-      Y.applyUpdate(hot.doc, update)
+      open(hot, (doc) => Y.applyUpdate(doc, update))
       hot.position = { seq: segment.lastSeq, generation: hot.position.generation }
     }
   }
 
   const useNow = async <R>(log: RoomLog, read: ReadSegment, fn: (doc: Y.Doc) => R): Promise<R> => {
-    const hot = hots.get(log) ?? { doc: new Y.Doc(), position: { seq: 0, generation: log.generation }, bytes: 0 }
+    const hot = hots.get(log) ?? create(log)
     hots.delete(log)
     hots.set(log, hot)
     try {
       await catchUp(hot, log, read)
+      // Meanwhile, by somebody who kept it.
+      if (hot.isSpoilt) return await useNow(log, read, fn)
       log.collect()
-      for (const update of log.tailAfter(hot.position.seq)) Y.applyUpdate(hot.doc, update)
+      open(hot, (doc) => {
+        for (const update of log.tailAfter(hot.position.seq)) Y.applyUpdate(doc, update)
+      })
       if (hasPending(hot.doc)) {
         throw new TuttiError('STORAGE_FAILED', `The stored log of room ${JSON.stringify(log.room)} has a gap.`, {
           hint: 'Restore the data folder from a backup; the room is not served from a part of its document.',
         })
       }
-      const result = fn(hot.doc)
+      const result = open(hot, fn)
       hot.position = log.position
       hot.bytes = log.bytes
       return result
@@ -105,7 +149,7 @@ export const createHotDocuments = (maxBytes: number): HotDocuments => {
     const hot = hots.get(log)
     hots.delete(log)
     return () => {
-      if (!hot) return
+      if (!hot || hot.isSpoilt) return
       hot.position = log.position
       hot.bytes = log.bytes
       hots.set(log, hot)

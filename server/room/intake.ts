@@ -43,7 +43,7 @@ export interface Intake {
    * Throws, or rejects with, `PROTOCOL` or `TOO_LARGE` when the frame is refused, or what `before` refuses it with.
    */
   receive(session: Session, bytes: Uint8Array, isStep2: boolean): Promise<void> | undefined
-  /** Takes an update that the server made for a back end. Throws `PROTOCOL` or `TOO_LARGE`. */
+  /** Takes an update that the server made for a back end. Throws `PROTOCOL`, `CONFLICT` or `TOO_LARGE`. */
   acceptOwn(bytes: Uint8Array, source: ChangeSource): void
   /**
    * Reads an update that a back end passes on, as strictly as one of a client; sessions that it could mute speak first.
@@ -52,11 +52,16 @@ export interface Intake {
   readPassedOn(bytes: Uint8Array): Promise<Update>
   /** Whether such an update changes the document. Throws `CONFLICT` if it has a gap. */
   isNews(update: Update): boolean
-  /** Takes one that is news, or does nothing. Throws `TOO_LARGE`. */
+  /** Takes one that is news, or does nothing. Throws `CONFLICT` or `TOO_LARGE`. */
   acceptRead(update: Update, source: ChangeSource): void
   /** Sends a sync step 1, unless one is unanswered. */
   ask(session: Session): void
 }
+
+export const conflict = (): TuttiError =>
+  new TuttiError('CONFLICT', 'The update builds on changes that the document here does not have.', {
+    hint: 'Send those too: best all that is missing, as Y.encodeStateAsUpdate(doc) gives it.',
+  })
 
 export const createIntake = (parts: IntakeParts): Intake => {
   const { log, limits } = parts
@@ -212,7 +217,7 @@ export const createIntake = (parts: IntakeParts): Intake => {
   }
 
   const acceptRead = (update: Update, source: ChangeSource): void => {
-    if (!isOld(update)) accept(update, source)
+    if (isNews(update)) accept(update, source)
   }
 
   const readPassedOn = async (bytes: Uint8Array): Promise<Update> => {
@@ -225,9 +230,7 @@ export const createIntake = (parts: IntakeParts): Intake => {
   const isNews = (update: Update): boolean => {
     if (isOld(update)) return false
     if (isComplete(update)) return true
-    throw new TuttiError('CONFLICT', 'The update builds on changes that the document here does not have.', {
-      hint: 'Send those too: best all that is missing, as Y.encodeStateAsUpdate(doc) gives it.',
-    })
+    throw conflict()
   }
 
   return {

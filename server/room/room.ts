@@ -99,8 +99,6 @@ interface Loaded {
   readonly intake: Intake
   readonly outflow: Outflow
   readonly edits: Edits
-  /** Calls `fn` with the up-to-date document. */
-  withDocument<R>(fn: (doc: Y.Doc) => R): Promise<R>
 }
 
 type State =
@@ -286,14 +284,6 @@ export class Room {
 
   // --- The back end ---------------------------------------------------------------------------------------------
 
-  /** Calls `fn` with the up-to-date document, which it must not change or keep; `undefined` if there is no content. */
-  async readDocument<R>(fn: (doc: Y.Doc) => R): Promise<R | undefined> {
-    return this.#held(async () => {
-      const { log, withDocument } = await this.#open()
-      return log.isEmpty ? undefined : withDocument(fn)
-    })
-  }
-
   /** See `Documents.view`. */
   async viewDocument<R>(fn: (doc: Y.Doc) => R): Promise<Viewed<R>> {
     return this.#held(async () => (await this.#open()).edits.view(fn))
@@ -414,7 +404,7 @@ export class Room {
       },
       durable: (seq) => this.#durable(seq),
     })
-    this.#state = { phase: 'open', log, intake, outflow, edits, withDocument }
+    this.#state = { phase: 'open', log, intake, outflow, edits }
     for (const session of [...this.#sessions]) {
       if (!session.acks) intake.ask(session)
       this.#inbox.release(session)

@@ -91,7 +91,9 @@ export const createRooms = (parts: RoomsParts): Rooms => {
   const { storage, compactor, publisher, logger, limits } = parts
   const rooms = new Map<string, Room>()
   const idle = new Set<Room>()
-  const hot = createHotDocuments(limits.documentCacheBytes)
+  const hot = createHotDocuments(limits.documentCacheBytes, (log) =>
+    logger.error({ room: log.room }, 'a document was changed outside edit, which is not stored; change it within edit'),
+  )
   const committer = createCommitter(storage, logger)
   const compactions = createCompactions(storage, compactor, committer, logger)
 
@@ -247,7 +249,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     describe,
     delete: remove,
     close,
-    read: async <R>(name: string, fn: (doc: Y.Doc) => R) => open(name).readDocument(fn),
+    read: async <R>(name: string, fn: (doc: Y.Doc) => R) => (await open(name).viewDocument(fn)).result,
     view: async <R>(name: string, fn: (doc: Y.Doc) => R) => open(name).viewDocument(fn),
     revision: async (name) => open(name).revision(),
     edit: async <R>(name: string, fn: (doc: Y.Doc) => R, options?: EditOptions) => open(name).editDocument(fn, options),

@@ -106,7 +106,8 @@ const createLmdbStorage = (db: Database, unlock: () => void): Storage => {
    */
   const queue = async (writes: readonly Write[]): Promise<void> => {
     await committed(
-      Promise.all(writes.map(({ key, value }) => (value === undefined ? db.remove(key) : db.put(key, value)))),
+      db,
+      writes.map(({ key, value }) => (value === undefined ? db.remove(key) : db.put(key, value))),
     )
   }
 

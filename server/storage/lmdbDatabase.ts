@@ -100,7 +100,7 @@ const checkFormat = async (db: Database, path: string, format: number): Promise<
         retryable: false,
       })
     }
-    await committed(db.put(FORMAT_KEY, Buffer.from(String(format))))
+    await committed(db, [db.put(FORMAT_KEY, Buffer.from(String(format)))])
     await syncFolder(path)
     await syncFolder(dirname(path))
     return
@@ -135,12 +135,18 @@ const isEmpty = (db: Database): boolean => {
   return true
 }
 
-/** Waits for what lmdb-js promised, and makes a `STORAGE_FAILED` of a failure. */
-export const committed = async (promise: Promise<unknown>): Promise<void> => {
+/**
+ * Waits for what lmdb-js promised for the writes of this turn, and makes a `STORAGE_FAILED` of a failure. To be called
+ * in the turn of the writes.
+ */
+export const committed = async (db: Database, promises: Iterable<Promise<unknown>>): Promise<void> => {
+  // At the end of the turn lmdb-js makes one promise more, which it gives to nobody (3.5): unheard, its rejection would
+  // end the process. Its own `setImmediate` was queued by the first write, before this one.
+  setImmediate(() => db.committed.then(undefined, () => undefined))
   try {
-    await promise
-  } catch (error) {
-    const cause = await commitError(error)
+    // Most writes of a commit share one promise. Each has its reason asked for, which is unheard otherwise as well.
+    await Promise.all(Array.from(new Set(promises), (promise) => promise.catch(throwReason)))
+  } catch (cause) {
     throw new TuttiError('STORAGE_FAILED', `A change could not be written to disk: ${messageOf(cause)}.`, {
       hint: 'Check that the disk is not full and the data folder is writable.',
       cause,
@@ -149,14 +155,9 @@ export const committed = async (promise: Promise<unknown>): Promise<void> => {
 }
 
 /** lmdb-js rejects with a bare "Commit failed" that carries a promise, which in turn rejects with the reason. */
-const commitError = async (error: unknown): Promise<unknown> => {
-  if (!(error instanceof Error) || !('commitError' in error)) return error
-  try {
-    await error.commitError
-    return error
-  } catch (reason) {
-    return reason
-  }
+const throwReason = async (error: unknown): Promise<never> => {
+  if (error instanceof Error && 'commitError' in error) await error.commitError
+  throw error
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -44,7 +44,7 @@ const createLmdbJournal = (db: Database, unlock: () => void): Journal => {
 
   /** Waits for what is queued in this turn; lmdb-js writes it as one transaction, after those queued before. */
   const written = async (writes: readonly Promise<unknown>[]): Promise<void> => {
-    const commit = committed(Promise.all(writes))
+    const commit = committed(db, writes)
     running.add(commit)
     try {
       await commit

@@ -51,12 +51,18 @@ export const freePort = async (): Promise<number> => {
 
 /** Starts the command and resolves once it accepts connections; rejects if it ends before, with what it said. */
 export const startServerProcess = async (
-  flags: { readonly data: string; readonly port?: number },
+  /** `fileLimit`: most that each file of the process may hold, in KiB. */
+  flags: { readonly data: string; readonly port?: number; readonly fileLimit?: number },
   ...more: string[]
 ): Promise<ServerProcess> => {
   if (!existsSync(COMMAND)) throw new Error('The server is not built; run `npm run build` first.')
   const args = ['--host', '127.0.0.1', '--port', String(flags.port ?? 0), '--data', flags.data, ...more]
-  const child = spawn(process.execPath, [COMMAND, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const limited = ['-c', `ulimit -f ${flags.fileLimit}; exec "$0" "$@"`, process.execPath]
+  const child = spawn(
+    flags.fileLimit === undefined ? process.execPath : 'bash',
+    [...(flags.fileLimit === undefined ? [] : limited), COMMAND, ...args],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
   const lastWish = () => child.kill('SIGKILL')
   process.on('exit', lastWish)
   let stderr = ''

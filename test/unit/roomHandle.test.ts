@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import process from 'node:process'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
-import { type HeardEvent, TuttiError } from '../../server/index.ts'
+import { type HeardEvent, type RoomHandle, TuttiError } from '../../server/index.ts'
 import { until } from '../e2e/until.ts'
 import { encodeAwarenessFrame, WireClient } from '../e2e/wireClient.ts'
 import { joinEvents } from './eventRooms.ts'
@@ -305,6 +306,98 @@ describe('server.room(name).on', () => {
 })
 
 describe('edit and read of server.room(name)', () => {
+  const valuesOf = (doc: Y.Doc): Record<string, unknown> => doc.getMap('').toJSON()
+  const write =
+    (key: string) =>
+    (doc: Y.Doc): void => {
+      doc.getMap('').set(key, 1)
+    }
+
+  test.each<[string, (room: RoomHandle) => Promise<Y.Doc>]>([
+    ['kept by an edit', (room) => room.edit((doc) => doc)],
+    ['kept by a read', async (room) => (await room.read((doc) => doc)) as Y.Doc],
+    [
+      'kept by an edit that failed',
+      async (room) => {
+        let kept: Y.Doc | undefined
+        const failed = room.edit((doc) => {
+          kept = doc
+          throw new Error('no')
+        })
+        await expect(failed).rejects.toThrow('no')
+        return kept!
+      },
+    ],
+  ])('a document %s and changed later is not served: that change is told, and those by edit hold', async (_, keep) => {
+    const logger = createMemoryLog()
+    const { server, url } = await startServer({ logger })
+    const room = server.room('kept')
+    await room.edit(write('first'))
+    const kept = await keep(room)
+    write('stray')(kept)
+    await room.edit(write('second'))
+    expect(await room.read(valuesOf)).toEqual({ first: 1, second: 1 })
+    const newcomer = await WireClient.join(`${url}/kept`)
+    await newcomer.synced()
+    expect([valuesOf(newcomer.doc), newcomer.doc.store.pendingStructs]).toEqual([{ first: 1, second: 1 }, null])
+    expect(logger.entries.filter(({ message }) => message.includes('outside edit'))).toEqual([
+      expect.objectContaining({ level: 'error', fields: { room: 'kept' } }),
+    ])
+  })
+
+  test('a read that changes the document is refused, and nothing of it is kept', async () => {
+    const { server } = await startServer()
+    const room = server.room('read')
+    await room.edit(write('first'))
+    await expect(room.read(write('second'))).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+    await room.edit(write('third'))
+    expect(await room.read(valuesOf)).toEqual({ first: 1, third: 1 })
+  })
+
+  test('an edit that destroys the document is refused, and the room goes on', async () => {
+    const { server } = await startServer()
+    const room = server.room('destroyed')
+    await room.edit(write('first'))
+    const destroying = room.edit((doc) => {
+      doc.destroy()
+      write('lost')(doc)
+    })
+    await expect(destroying).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+    await room.edit(write('second'))
+    expect(await room.read(valuesOf)).toEqual({ first: 1, second: 1 })
+  })
+
+  test('an edit that applies an update with a gap is refused, and the next is not', async () => {
+    const { server } = await startServer()
+    const room = server.room('gap')
+    await room.edit(write('first'))
+    const other = new Y.Doc()
+    write('a')(other)
+    const before = Y.encodeStateVector(other)
+    write('b')(other)
+    const gapped = Y.encodeStateAsUpdate(other, before)
+    await expect(room.edit((doc) => Y.applyUpdate(doc, gapped))).rejects.toMatchObject({ code: 'CONFLICT' })
+    await room.edit(write('second'))
+    expect(await room.read(valuesOf)).toEqual({ first: 1, second: 1 })
+  })
+
+  test('what becomes of an asynchronous function that was refused ends nothing', async () => {
+    const { server } = await startServer()
+    const room = server.room('later')
+    const unhandled: unknown[] = []
+    const note = (error: unknown): void => void unhandled.push(error)
+    process.on('unhandledRejection', note)
+    onTestFinished(() => void process.off('unhandledRejection', note))
+    const later = (async (): Promise<void> => {
+      await null
+      throw new Error('later')
+    }) as () => Promise<void>
+    await expect(room.edit(later)).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+    await expect(room.edit({}, later)).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(unhandled).toEqual([])
+  })
+
   test('refuse to work without a function', async () => {
     const { server } = await startServer()
     const room = server.room('board')
