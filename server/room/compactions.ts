@@ -7,6 +7,8 @@ import type { Room } from './room.ts'
 export interface Compactions {
   /** Compacts the room if its log has grown enough. @returns whether it is being compacted. */
   consider(room: Room, isIdle: boolean): boolean
+  /** Compacts the room's log, which is full, if that may make room. @returns whether it is being compacted. */
+  makeRoom(room: Room): boolean
   /** Resolves when nothing is being compacted; nothing new starts. */
   close(): Promise<void>
 }
@@ -65,11 +67,22 @@ export const createCompactions = (
     consider(room, false)
   }
 
+  const start = (room: Room, log: RoomLog): void => {
+    log.startCompaction()
+    running = running.then(() => run(room, log))
+  }
+
   const consider = (room: Room, isIdle: boolean): boolean => {
     const { log } = room
     if (isClosed || !log || log.isCompacting || !log.wantsCompaction(isIdle)) return false
-    log.startCompaction()
-    running = running.then(() => run(room, log))
+    start(room, log)
+    return true
+  }
+
+  const makeRoom = (room: Room): boolean => {
+    const { log } = room
+    if (isClosed || !log?.mayShrink) return false
+    if (!log.isCompacting) start(room, log)
     return true
   }
 
@@ -78,5 +91,5 @@ export const createCompactions = (
     return running
   }
 
-  return { consider, close }
+  return { consider, makeRoom, close }
 }

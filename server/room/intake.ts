@@ -29,6 +29,8 @@ export interface IntakeParts {
   withDocument<R>(fn: (doc: Y.Doc) => R): Promise<R>
   /** Asks whether an update that is news may be taken in; throws or rejects if not. `undefined`: nobody minds. */
   readonly before: ((update: Uint8Array, by: Session) => Promise<void> | undefined) | undefined
+  /** Makes room in the log if that can be. @returns whether that is under way. */
+  makeRoom(): boolean
   /** The log has something new, up to `seq`. */
   changed(seq: number, update: Uint8Array, by: Session | ChangeSource): void
   /** A frame of this session may be acknowledged. */
@@ -74,6 +76,11 @@ export const createIntake = (parts: IntakeParts): Intake => {
 
   const accept = (update: Update, by: Session | ChangeSource): number => {
     if (log.bytes + update.bytes.byteLength > limits.maxDocumentBytes) {
+      if (parts.makeRoom()) {
+        throw new TuttiError('TRY_LATER', 'The document has no more room, and is being compacted.', {
+          hint: 'Try again in a moment.',
+        })
+      }
       throw new TuttiError(
         'TOO_LARGE',
         `The document would grow beyond ${limits.maxDocumentBytes} bytes (it has ${log.bytes}).`,

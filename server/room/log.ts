@@ -57,6 +57,10 @@ export class RoomLog {
   #compactedBytes: number
   /** Segments up to here are being compacted: a roll-up leaves them alone. */
   #compactingSeq = 0
+  /** Up to where compaction was tried last. */
+  #triedSeq = 0
+  /** The last update that deleted something; what was stored before may have. */
+  #deletingSeq: number
   #nextSegmentId: number
   /** Bytes accepted since the last summary. */
   #unsummarisedBytes = 0
@@ -72,6 +76,7 @@ export class RoomLog {
     const last = this.segments.at(-1)
     this.seq = last?.lastSeq ?? 0
     this.durableSeq = this.seq
+    this.#deletingSeq = this.seq
     // Not the last one's: compaction gives the oldest updates ids above those of the tail.
     this.#nextSegmentId = this.segments.reduce((highest, { id }) => Math.max(highest, id), 0) + 1
     this.#compactedBytes = stored?.summary?.compactedBytes ?? 0
@@ -113,6 +118,7 @@ export class RoomLog {
       this.#unsummarisedBytes += piece.byteLength
       this.#turn.push(piece)
     }
+    if (update.deletions.size > 0) this.#deletingSeq = this.seq
     return this.seq
   }
 
@@ -202,6 +208,11 @@ export class RoomLog {
     this.#recount()
   }
 
+  /** Whether compaction may make room in a log that has no more: what was deleted still takes its bytes. */
+  get mayShrink(): boolean {
+    return this.isCompacting || (this.#deletingSeq > this.#triedSeq && this.durableSeq > this.#triedSeq)
+  }
+
   wantsCompaction(idle: boolean): boolean {
     if (this.bytes < COMPACT_MIN_BYTES) return false
     return this.bytes > this.#compactedBytes * (idle ? COMPACT_RATIO_IDLE : COMPACT_RATIO)
@@ -240,15 +251,20 @@ export class RoomLog {
   compacted(change: RoomChange): void {
     this.#compactedBytes = change.summary?.compactedBytes ?? 0
     this.#compactedSeq = change.summary?.seq ?? 0
-    this.#compactingSeq = 0
+    this.#tried()
     this.generation++
     this.committed(change)
   }
 
   /** Nothing came of a compaction: do not try again before the log has grown by the ratio once more. */
   compactionFailed(): void {
-    this.#compactingSeq = 0
+    this.#tried()
     this.#compactedBytes = this.bytes
+  }
+
+  #tried(): void {
+    this.#triedSeq = this.#compactingSeq
+    this.#compactingSeq = 0
   }
 
   #summarise(): Summary {

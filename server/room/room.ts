@@ -77,6 +77,8 @@ export interface RoomParts {
   idleChanged(room: Room, isIdle: boolean): void
   /** Something of the room became durable. */
   committed(room: Room): void
+  /** The room's log is full. @returns whether it is being made smaller. */
+  makeRoom(room: Room): boolean
   /** Where to tell of the people in the room, if anybody listens. */
   peopleOf(name: string): People | undefined
   /** Characters that a user's id may have in the room. */
@@ -377,6 +379,7 @@ export class Room {
       ownerOf: (client) => this.#presence.ownerOf(client),
       withDocument,
       before: changes.before && ((update, by) => this.#ask(update, sourceOf(by))),
+      makeRoom: () => this.#parts.makeRoom(this),
       changed: (seq, update, by) => this.#changed(seq, update, by),
       settled: (session) => this.#settled(session),
       dropped: (session, count) =>

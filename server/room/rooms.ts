@@ -125,6 +125,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     committed: (room) => {
       compactions.consider(room, false)
     },
+    makeRoom: compactions.makeRoom,
     closed: (room) => {
       idle.delete(room)
       if (rooms.get(room.name) !== room) return
