@@ -103,7 +103,7 @@ const LIST = {
     128 * MIB,
     KIB,
     2048 * MIB,
-    'Largest document, as stored; an update that would go beyond is refused with 4413, or with 1013 while what was deleted is being compacted away.',
+    'Largest document, as stored; what goes beyond is refused with 4413, or 1013 while it is being compacted.',
   ),
   maxConnections: wholeNumber(100_000, 1, 10_000_000, { meaning: 'Open WebSockets of the whole server.' }),
   maxRoomsPerConnection: wholeNumber(1000, 1, 100_000, {
