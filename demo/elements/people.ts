@@ -79,6 +79,7 @@ export class PeopleElement extends CountedElement {
         font-size: var(--size-s);
       }
       li {
+        position: relative;
         display: flex;
         align-items: center;
         gap: 6px;
@@ -89,6 +90,13 @@ export class PeopleElement extends CountedElement {
         min-inline-size: 0;
         overflow: hidden;
         text-overflow: ellipsis;
+      }
+      /* No room for names: the letters in the circles stand for them, to the eye. */
+      @media (width < 640px) {
+        .name {
+          position: absolute;
+          clip-path: inset(50%);
+        }
       }
       .alone {
         color: var(--ink-soft);
@@ -150,7 +158,7 @@ export class PeopleElement extends CountedElement {
     const { self, others } = this.desk.room.presence
     const list = others.slice(0, MOST_SHOWN).map(
       ({ id, state }) => html`
-        <li class="member" style=${memberStyle(state.hue)} data-member=${id}>
+        <li class="member" style=${memberStyle(state.hue)} data-member=${id} title=${state.name}>
           <span class="badge" aria-hidden="true">${initials(state.name)}</span><span class="name">${state.name}</span>
         </li>
       `,
