@@ -191,7 +191,7 @@ export const createServer = async (input: CreateServerOptions = {}): Promise<Ser
     publisher,
     logger,
     limits: options,
-    refuse: (socket, error) => roomDoor.refuse(socket, error),
+    refuse: (socket, error, isInnocent) => roomDoor.refuse(socket, error, isInnocent),
     peopleOf: channels.peopleOf,
     maxUserIdLengthOf: (name) => (apps.ownerOf(name)?.limits ?? APP_LIMITS).maxUserIdLength,
     events: createEventSessions({ channels, limits: options, log: logger, admission }),

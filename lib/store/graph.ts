@@ -21,15 +21,16 @@ class Counted extends Signal<number> {
 
   constructor(graph: Graph) {
     super(0)
+    graph.subscriptions ??= 0
     this.#graph = graph
   }
 
   protected override watched(): void {
-    this.#graph.subscriptions++
+    this.#graph.subscriptions!++
   }
 
   protected override unwatched(): void {
-    this.#graph.subscriptions--
+    this.#graph.subscriptions!--
   }
 }
 
@@ -179,7 +180,7 @@ const reportMisfit = (node: Node, key: string | number, schema: Schema): void =>
   node.misfits ??= new Set()
   if (validateRemote === 'off' || node.misfits.has(key)) return
   node.misfits.add(key)
-  const error = errorAt('INVALID_VALUE', [...pathOf(node), key], `what is stored is no s.${schema.kind}()`)
+  const error = errorAt('INVALID_VALUE', [...pathOf(node), key], `stored is no s.${schema.kind}()`)
   // Not within the reading computation, whose render an exception of the application would break.
   queueMicrotask(() => onError(error))
 }
@@ -202,16 +203,14 @@ const readContainer = (node: Node, key: string | number, schema: Schema, stored:
   return made
 }
 
-/** Puts a type that belongs nowhere into a document of its own: only within one can it be read. */
-export const inOwnDocument = <T>(y: T): T => new Y.Doc().getMap<T>('').set('', y)
-
 /** A node to read what is stored as plain JSON, or not at all, where a shared type was expected. */
 const standIn = (graph: Graph, schema: Schema, stored: unknown): Node | undefined => {
   const known = stored === undefined ? graph.empty.get(schema) : undefined
   if (known) return known
   const y = schema.build?.(stored ?? schema.empty)
   if (!y) return undefined
-  const node = createNode(graph, schema, inOwnDocument(y) as YType)
+  // A Yjs type can be read only within a document; this one is alive as long as the node.
+  const node = createNode(graph, schema, new Y.Doc().getMap<unknown>('').set('', y) as YType)
   if (stored === undefined) graph.empty.set(schema, node)
   return node
 }
@@ -232,7 +231,7 @@ export const createGraph = (doc: Y.Doc, schema: Schema, options: GraphOptions): 
     try {
       return doc.get(name, type as new () => Y.AbstractType<unknown>)
     } catch (cause) {
-      return fail('INVALID_SCHEMA', [name], 'the document holds another type', cause)
+      return fail('INVALID_SCHEMA', [name], 'the document has another type', cause)
     }
   }
   const roots: Record<string, YType> = { __proto__: null as never }
@@ -254,9 +253,7 @@ export const createGraph = (doc: Y.Doc, schema: Schema, options: GraphOptions): 
     get root() {
       return root
     },
-    subscriptions: 0,
     isDestroyed: false,
-    log: undefined,
     empty: new Map(),
     inside: new WeakMap(),
     destroy: () => {

@@ -15,8 +15,8 @@ const lengthOf = (node: Node): number => yOf(node).length
 const replace = (node: Node, index: number, count: number, stored: readonly Stored[]): void => {
   const swap = (length: number, items: unknown[]): void => {
     const y = yOf(node)
-    if (length > 0) y.delete(index, length)
-    if (items.length > 0) y.insert(index, items)
+    y.delete(index, length)
+    y.insert(index, items)
     changed(node, [null])
   }
   if (count === 0 && stored.length === 0) return
@@ -123,6 +123,12 @@ type Target = unknown[] & { node: Node }
 const toIndex = (key: string | symbol): number =>
   typeof key === 'string' && String(Number(key) >>> 0) === key ? Number(key) : -1
 
+/** An array of the same keys. Not the bulk form, which lists of dates or bytes make anew each time. */
+const slots = (node: Node): unknown[] => {
+  track(node, null)
+  return Array(lengthOf(node)).fill(0)
+}
+
 const handler: ProxyHandler<Target> = {
   get({ node }, key) {
     const index = toIndex(key)
@@ -146,13 +152,13 @@ const handler: ProxyHandler<Target> = {
     set(node, index, value)
     return true
   },
-  has: ({ node }, key) => Reflect.has(bulk(node, all), key),
+  has: ({ node }, key) => key in slots(node),
   deleteProperty: () => false,
   defineProperty: () => false,
-  ownKeys: ({ node }) => Reflect.ownKeys(bulk(node, all)),
+  ownKeys: ({ node }) => Reflect.ownKeys(slots(node)),
   getOwnPropertyDescriptor({ node }, key) {
-    const own = Reflect.getOwnPropertyDescriptor(bulk(node, all), key)
-    return own && { ...own, writable: true, configurable: key !== 'length' }
+    const own = Object.getOwnPropertyDescriptor(slots(node), key)
+    return own && key !== 'length' ? { ...own, value: at(node, toIndex(key)) } : own
   },
 }
 

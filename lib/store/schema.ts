@@ -155,11 +155,11 @@ export interface Graph {
   readonly options: GraphOptions
   readonly nodes: WeakMap<YType, Node>
   readonly root: Node
-  /** Dependencies that someone subscribes to; counted in development. */
-  subscriptions: number
+  /** Dependencies that someone subscribes to; counted in development, from the first on. */
+  subscriptions?: number
   isDestroyed: boolean
   /** Inverse operations of the open `transact`, oldest first. */
-  log: (() => void)[] | undefined
+  log?: (() => void)[] | undefined
   /** Nodes to read what is not stored. */
   readonly empty: Map<Schema, Node>
   /** Shared types that are read as JSON, and where. */

@@ -152,19 +152,19 @@ export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<
   const whenSynced = async ({ signal, timeout }: WaitOptions = {}): Promise<void> => {
     checkNotDestroyed(graph)
     signal?.throwIfAborted()
-    const ends: (() => unknown)[] = []
+    let ends: (() => unknown)[]
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => reject(signal?.reason)
       const expire = (): void => reject(errorAt('TIMEOUT', [], `not synced within ${timeout} ms`))
       signal?.addEventListener('abort', abort)
       // A timer takes no longer time; more is as good as no limit.
       const timer = timeout! < 2 ** 31 ? setTimeout(expire, timeout) : undefined
-      ends.push(
+      ends = [
         () => signal?.removeEventListener('abort', abort),
         () => clearTimeout(timer),
         onDestroy(() => reject(destroyedError())),
         status.synced.subscribe((isSynced) => isSynced && resolve()),
-      )
+      ]
     }).finally(() => ends.forEach(callApart))
   }
 

@@ -1,7 +1,7 @@
 /** Texts that several people can write at once: `s.text()`, kept as a `Y.Text`. */
 import * as Y from 'yjs'
 import { fail } from './failure.ts'
-import { changed, inOwnDocument, pathOf, snapshot, track } from './graph.ts'
+import { changed, pathOf, snapshot, track } from './graph.ts'
 import { type LiveText, NODE } from './live.ts'
 import { checkText, isCount, readText } from './parse.ts'
 import { define, type Node, type Schema, type Stored } from './schema.ts'
@@ -9,22 +9,26 @@ import { common, parseIn, replaceContent, write } from './write.ts'
 
 const yOf = (node: Node): Y.Text => node.y as Y.Text
 
-/** The part of a text from `from` to `to`, with its formats, as a delta. */
-const cut = (text: Y.Text, from: number, to: number): object[] => {
-  const copy = inOwnDocument(text.clone())
-  copy.delete(to, copy.length - to)
-  copy.delete(0, from)
-  return copy.toDelta()
-}
+type Op = { insert: unknown; attributes?: object }
 
-/** The characters of a text by their indexes; what is embedded counts one. */
-const contentOf = (y: Y.Text): string => {
-  const text = y.toString()
-  if (text.length === y.length) return text
-  return y
-    .toDelta()
-    .map(({ insert }: { insert: unknown }) => readText(insert) ?? '\ufffc')
+/** The pieces of a text, each a string or what is embedded, which counts one. */
+const opsOf = (y: Y.Text): Op[] => y.toDelta()
+
+/** The characters of a text by their indexes. */
+const contentOf = (y: Y.Text): string =>
+  opsOf(y)
+    .map(({ insert }) => readText(insert) ?? '\ufffc')
     .join('')
+
+/** The part of a text from `from` to `to`, with its formats. */
+const cut = (y: Y.Text, from: number, to: number): Op[] => {
+  let at = -from
+  return opsOf(y).flatMap((op) => {
+    const text = readText(op.insert) ?? [op.insert]
+    const part = text.slice(Math.max(-at, 0), Math.max(to - from - at, 0))
+    at += text.length
+    return part.length ? { ...op, insert: readText(part) ?? part[0] } : []
+  })
 }
 
 /** Whether `index` lies between the halves of a surrogate pair. */
@@ -40,16 +44,16 @@ const splice = (node: Node, index: number, count: number, inserted: string): voi
   const length = count && end - start
   if (length === 0 && inserted === '') return
   if (node.graph.log) {
-    const before = length > 0 ? cut(y, start, start + length) : []
+    const before = cut(y, start, start + length)
     node.graph.log.push(() => {
       const restored = yOf(node)
-      if (inserted !== '') restored.delete(start, inserted.length)
+      restored.delete(start, inserted.length)
       restored.applyDelta([{ retain: start }, ...before])
       changed(node, [null])
     })
   }
-  if (length > 0) y.delete(start, length)
-  if (inserted !== '') y.insert(start, inserted)
+  y.delete(start, length)
+  y.insert(start, inserted)
   changed(node, [null])
 }
 
@@ -66,7 +70,7 @@ const set = (node: Node, stored: Stored = ''): void => {
 const checkRange = (node: Node, index: number, count: number): void => {
   const { length } = yOf(node)
   if (!isCount(index) || !isCount(count) || index + count > length) {
-    fail('INVALID_VALUE', pathOf(node), `${index} to ${index + count} is out of range in a text of ${length}`)
+    fail('INVALID_VALUE', pathOf(node), `${index} to ${index + count} is outside a text of ${length}`)
   }
 }
 

@@ -65,13 +65,13 @@ const checkJson = (given: unknown, path: Path, parents: readonly unknown[]): Sto
   if (scalar !== undefined) return scalar
   const isArray = Array.isArray(value)
   if (!isArray && !isPlain(value)) return invalid(path, 'JSON', value)
-  if (parents.includes(value)) return fail('CYCLE', path, 'it contains itself')
-  if (parents.length > MAX_DEPTH) return fail('INVALID_VALUE', path, `nested deeper than ${MAX_DEPTH}`)
+  if (parents.includes(value)) return fail('CYCLE', path, 'contains itself')
+  if (parents.length > MAX_DEPTH) return fail('INVALID_VALUE', path, `deeper than ${MAX_DEPTH}`)
   const inside = [...parents, value]
   if (isArray) return Array.from(value, (item, index) => checkJson(item, [...path, index], inside))
   const result: Record<string, Stored> = {}
   for (const [key, item] of Object.entries(value)) {
-    if (key === '__proto__') invalid([...path, key], 'another key than __proto__', item)
+    if (key === '__proto__') invalid([...path, key], 'another key', item)
     if (item !== undefined) result[key] = checkJson(item, [...path, key], inside)
   }
   return result

@@ -59,12 +59,19 @@ class RoomConnection implements Connection {
   }
 }
 
-export const createRoomDoor = (parts: RoomDoorParts): Door => {
+/** The door, which can also refuse who did nothing: `isInnocent`, nobody of the address waits for it then. */
+export interface RoomDoor extends Door {
+  refuse(socket: Socket, error: TuttiError, isInnocent?: boolean): void
+}
+
+export const createRoomDoor = (parts: RoomDoorParts): RoomDoor => {
   const { openRoom, refusals, admission, hooked } = parts
   const { maxMessageBytes } = parts.limits
 
-  const refuse = (socket: Socket, error: TuttiError): void => {
-    refusals.delay(socket.address, () => socket.close(closeCodeOf(error), closeReasonOf(error)))
+  const refuse = (socket: Socket, error: TuttiError, isInnocent = false): void => {
+    const close = (): void => socket.close(closeCodeOf(error), closeReasonOf(error))
+    if (isInnocent) setImmediate(close)
+    else refusals.delay(socket.address, close)
   }
 
   const join = (socket: Socket, handshake: Handshake, name: string, caller?: Caller): Connection => {

@@ -60,7 +60,7 @@ export class EventSession {
   readonly #takeJoin: JoinRate
   readonly #subscriptions = new Map<string, EventSubscription>()
   /** Rooms about which the admission is being asked, with the last request for each. */
-  readonly #requests = new Map<string, Subscribe>()
+  readonly #asked = new Map<string, { request: Subscribe }>()
   #missedSome = false
   #isEnded = false
 
@@ -82,28 +82,45 @@ export class EventSession {
       known.advance()
       return
     }
-    const isAsked = this.#requests.has(room)
+    const pending = this.#asked.get(room)
+    if (pending) {
+      pending.request = request
+      return
+    }
     try {
       this.#checkRoom(room)
-      if (!isAsked) {
-        this.#checkCount()
-        this.#takeJoin()
-      }
-      this.#requests.set(room, request)
-      const admitted = isAsked ? undefined : this.#admit(room)
-      if (admitted) {
-        admitted.then(
-          () => this.#begin(room),
-          (error: unknown) => this.#refuse(room, error),
-        )
-      } else if (!isAsked) this.#begin(room)
+      this.#checkCount()
+      this.#takeJoin()
+      const admitted = this.#admit(room)
+      if (admitted) this.#await(admitted, request)
+      else this.#begin(request)
     } catch (error) {
       this.#refuse(room, error)
     }
   }
 
+  #await(admitted: Promise<void>, request: Subscribe): void {
+    const { room } = request
+    const asked = { request }
+    this.#asked.set(room, asked)
+    // It may have left, or left and asked anew: another answer counts then.
+    const isOver = (): boolean => this.#asked.get(room) !== asked
+    admitted.then(
+      () => {
+        if (isOver()) return
+        this.#asked.delete(room)
+        this.#begin(asked.request)
+      },
+      (error: unknown) => {
+        if (isOver()) return
+        this.#asked.delete(room)
+        this.#refuse(room, error)
+      },
+    )
+  }
+
   unsubscribe(room: string): void {
-    this.#requests.delete(room)
+    this.#asked.delete(room)
     this.#subscriptions.get(room)?.leave(false)
     this.#subscriptions.delete(room)
     if (this.#caller && room !== this.#room) this.#shared.admission?.left?.(room, this.#caller)
@@ -172,14 +189,11 @@ export class EventSession {
     this.#shared.sessions.delete(this.#socket.id)
     for (const subscription of this.#subscriptions.values()) subscription.leave(hasBroken)
     this.#subscriptions.clear()
-    this.#requests.clear()
+    this.#asked.clear()
   }
 
-  #begin(room: string): void {
-    const request = this.#requests.get(room)
-    // It may have left, or asked for it no more.
-    if (!request) return
-    this.#requests.delete(room)
+  #begin(request: Subscribe): void {
+    const { room } = request
     const { channels, audience, highWater } = this.#shared
     const parts = { channel: channels.open(room), audience, socket: this.#socket, highWater }
     const subscription = new EventSubscription(parts, request)
@@ -188,7 +202,6 @@ export class EventSession {
   }
 
   #refuse(room: string, error: unknown): void {
-    this.#requests.delete(room)
     if (!this.#isEnded) this.#socket.send(encodeRefused(room, this.#wireError(room, error)))
   }
 
@@ -217,7 +230,7 @@ export class EventSession {
 
   #checkCount(): void {
     const { maxRoomsPerConnection } = this.#shared.limits
-    if (this.#subscriptions.size + this.#requests.size < maxRoomsPerConnection) return
+    if (this.#subscriptions.size + this.#asked.size < maxRoomsPerConnection) return
     throw new TuttiError('RATE_LIMITED', `This connection has its ${maxRoomsPerConnection} channels.`, {
       hint: 'Unsubscribe from some, or raise maxRoomsPerConnection on the server.',
     })

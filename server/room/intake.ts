@@ -16,6 +16,7 @@ import { encodeStateVector } from '../protocol/stateVector.ts'
 import { blankRuns, hasGap, isKnown, readUpdate, UNLIMITED, type Update, withoutKnown } from '../protocol/update.ts'
 import { hasPending } from './hotDocuments.ts'
 import type { RoomLog } from './log.ts'
+import { MESSAGE_COST } from './messageCost.ts'
 import type { Session } from './session.ts'
 
 /** How long a frame waits for the owner of a client id to bring its own content. */
@@ -112,14 +113,15 @@ export const createIntake = (parts: IntakeParts): Intake => {
 
   /** Bounded by the size of one message; what is beyond comes back with the sync step 2. */
   const hold = (session: Session, update: Update): void => {
-    const bytes = session.held.reduce((sum, waiting) => sum + waiting.bytes.byteLength, update.bytes.byteLength)
-    if (bytes <= limits.maxMessageBytes) session.held.push(update)
+    session.heldBytes += update.bytes.byteLength + MESSAGE_COST
+    if (session.heldBytes <= limits.maxMessageBytes) session.held.push(update)
   }
 
   /** After a sync step 2: what waited for it is complete now, or will never be. */
   const releaseHeld = (session: Session): void => {
     const { held } = session
     session.held = []
+    session.heldBytes = 0
     const lost = held.filter((update) => !takeIfComplete(update, session)).length
     if (lost > 0) parts.dropped(session, lost)
   }

@@ -1,5 +1,5 @@
 /** Awareness frames of a session: whose entry is it, may it be taken, and what happens when two claim one client id. */
-import { type AwarenessEntry, encodeAwareness, isNullState } from '../protocol/awareness.ts'
+import { type AwarenessEntry, checkState, encodeAwareness, isNullState } from '../protocol/awareness.ts'
 import type { Presence } from './presence.ts'
 import type { Session } from './session.ts'
 
@@ -13,6 +13,8 @@ export interface MembersParts {
   changed(): void
   /** Ends a session whose place is taken. */
   end(session: Session, reason: string): void
+  /** Something of the session failed outside of `receive` and `declare`. */
+  failed(session: Session, error: unknown): void
 }
 
 export interface Members {
@@ -22,7 +24,7 @@ export interface Members {
   declare(session: Session, client: number): void
 }
 
-export const createMembers = ({ presence, limits, changed, end }: MembersParts): Members => {
+export const createMembers = ({ presence, limits, changed, end, failed }: MembersParts): Members => {
   /** Client ids about which an owner is being asked. */
   const contested = new Set<number>()
 
@@ -64,6 +66,8 @@ export const createMembers = ({ presence, limits, changed, end }: MembersParts):
   }
 
   const contest = (session: Session, owner: Session, entry: AwarenessEntry): void => {
+    // A claim that could not be taken must not end the owner.
+    if (!isNullState(entry)) checkState(entry, limits.maxAwarenessBytes)
     if (contested.has(entry.client)) return
     contested.add(entry.client)
     const settle = (isAlive: boolean): void => {
@@ -71,8 +75,12 @@ export const createMembers = ({ presence, limits, changed, end }: MembersParts):
       if (!contested.delete(entry.client)) return
       if (session.isEnded) return
       if (isAlive && !owner.isEnded && presence.ownerOf(entry.client) === owner) return
-      takeOver(session, owner, entry.client)
-      take(session, entry)
+      try {
+        takeOver(session, owner, entry.client)
+        take(session, entry)
+      } catch (error) {
+        failed(session, error)
+      }
     }
     const timer = setTimeout(settle, CLAIM_PONG_MS, false)
     owner.onPong.push(() => settle(true))

@@ -72,7 +72,7 @@ export interface RoomParts {
   /** Has the room committed soon. */
   commitSoon(room: Room): void
   /** Ends a connection with the close code of an error. */
-  refuse(socket: Socket, error: TuttiError): void
+  refuse(socket: Socket, error: TuttiError, isInnocent: boolean): void
   /** The room has no session any more, or has one again. */
   idleChanged(room: Room, isIdle: boolean): void
   /** Something of the room became durable. */
@@ -156,6 +156,7 @@ export class Room {
       limits: parts.limits,
       changed: () => this.#scheduleFlush(),
       end: (session, reason) => this.#end(session, reason),
+      failed: (session, error) => this.#failedFor(session, error),
     })
     this.#loading = this.#load()
   }
@@ -338,7 +339,8 @@ export class Room {
     if (this.#state.phase === 'open') this.#parts.hot.drop(this.#state.log)
     this.#state = { phase: 'closed', error }
     this.#parts.closed(this)
-    for (const session of [...this.#sessions]) this.#refuse(session, error)
+    // It is the fault of none of them.
+    for (const session of [...this.#sessions]) this.#refuse(session, error, true)
     for (const waiter of this.#waiters) waiter.reject(error)
     this.#waiters = []
     this.#hosted.close()
@@ -493,7 +495,7 @@ export class Room {
         this.#members.receive(session, frame.entries)
         return undefined
       case 'queryAwareness':
-        session.socket.send(encodeAwareness([...this.#presence.shown()]))
+        this.#showAll(session)
         return undefined
       case 'ping':
         if (!session.acks) throw notOptedIn(frame.type)
@@ -515,6 +517,17 @@ export class Room {
       default:
         return frame satisfies never
     }
+  }
+
+  /** Once a turn, and not to who does not read: a question takes a byte, the answer may take megabytes. */
+  #showAll(session: Session): void {
+    if (session.isShownAll) return
+    session.isShownAll = true
+    setImmediate(() => {
+      session.isShownAll = false
+      if (session.isEnded || session.socket.buffered() > this.#parts.limits.maxBackpressureBytes / 2) return
+      session.socket.send(encodeAwareness([...this.#presence.shown()]))
+    })
   }
 
   #eventsOf(session: Session, type: string): EventSession {
@@ -636,10 +649,10 @@ export class Room {
     this.#refuse(session, new TuttiError('INTERNAL', 'The server failed on this frame.', { cause: error }))
   }
 
-  #refuse(session: Session, error: TuttiError): void {
+  #refuse(session: Session, error: TuttiError, isInnocent = false): void {
     if (session.isSubscribed) session.socket.unsubscribe(this.name)
     this.leave(session)
-    this.#parts.refuse(session.socket, error)
+    this.#parts.refuse(session.socket, error, isInnocent)
   }
 
   /** Ends a session that another one replaces. */

@@ -37,7 +37,8 @@ export interface RoomsParts {
   readonly logger: Logger
   readonly limits: RoomLimits & { readonly documentCacheBytes: number; readonly roomIdleSeconds: number }
   /** Ends a connection with the close code of an error. */
-  refuse(socket: Socket, error: TuttiError): void
+  /** `isInnocent`: what ends it is nothing that it did. */
+  refuse(socket: Socket, error: TuttiError, isInnocent: boolean): void
   /** Where to tell of the people in a room, if anybody listens. */
   peopleOf(room: string): People | undefined
   /** Characters that a user's id may have in a room. */

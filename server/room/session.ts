@@ -33,12 +33,15 @@ export class Session {
   expectsOwnEntry = false
   /** The first non-null own entry has been answered. */
   wasNudged = false
+  /** All presence is about to be sent to it. */
+  isShownAll = false
   /** A sync step 1 of ours is unanswered. */
   isAsked = false
   /** Called after its next sync step 2, or when it ends. */
   onAnswer: (() => void)[] = []
   /** Updates with a gap that wait for its sync step 2. */
   held: Update[] = []
+  heldBytes = 0
   /** Frames that wait until an earlier one is done with. */
   queue: Uint8Array[] | undefined
   queuedBytes = 0

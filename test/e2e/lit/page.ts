@@ -136,7 +136,7 @@ const page = {
   unmount: (): void => {
     document.body.replaceChildren()
   },
-  subscriptions: (): number => internals(store).graph.subscriptions,
+  subscriptions: (): number => internals(store).graph.subscriptions ?? 0,
   /** Mounts an element, waits for it, unmounts it, and does so `times` times. */
   cycle: async (name: string, times: number): Promise<void> => {
     for (let each = 0; each < times; each++) {
