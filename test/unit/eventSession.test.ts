@@ -332,3 +332,26 @@ describe('a frame', () => {
     expect(heard).toEqual(['subscribed own'])
   })
 })
+
+test.each([
+  [[true, false], ['refused other FORBIDDEN']],
+  [[false, true], ['subscribed other']],
+])('leaving and coming back while it is asked about: the later answer counts (%j)', async (answers, told) => {
+  const questions: { allow(): void; refuse(): void }[] = []
+  const session = open(
+    () =>
+      new Promise((resolve, reject) => {
+        questions.push({ allow: resolve, refuse: () => reject(forbidden) })
+      }),
+  )
+  subscribe(session, 'other')
+  session.unsubscribe('other')
+  subscribe(session, 'other')
+  for (const [index, isAllowed] of answers.entries()) {
+    const question = questions[index]!
+    if (isAllowed) question.allow()
+    else question.refuse()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(heard).toEqual(told)
+})

@@ -192,3 +192,29 @@ test.each([
   await a.roundTrip()
   expect(a.closed).toBeUndefined()
 })
+
+test('a claim of somebody else’s id with what is no state is refused, and harms neither the owner nor the server', async () => {
+  const { url } = await startServer()
+  const a = await joinShown(`${url}/room`, 'Ada')
+  const id = a.doc.clientID
+  const b = await WireClient.join(`${url}/room`)
+  b.send(encodeAwarenessFrame({ client: id, clock: 5, state: 'no JSON' }))
+  await b.untilClosed()
+  expect(b.closed).toMatchObject({ code: 4409, reason: expect.stringMatching(/not JSON/) })
+  const c = await joinShown(`${url}/room`, 'Cid')
+  await c.until(() => c.presenceOf(id) !== undefined, 'Ada')
+  expect(a.closed).toBe(undefined)
+})
+
+test('however often a frame asks who is here, it is answered once', async () => {
+  const { url } = await startServer()
+  await joinShown(`${url}/room`, 'Ada')
+  const b = await joinShown(`${url}/room`, 'Bob')
+  const answers = (): number =>
+    b.frames.filter((frame) => frame.type === 'awareness' && frame.entries.length === 2).length
+  const before = answers()
+  b.send(new Uint8Array(1000).fill(3))
+  await b.until(() => answers() > before, 'the answer')
+  await b.synced()
+  expect(answers()).toBe(before + 1)
+})

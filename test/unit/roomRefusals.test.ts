@@ -167,3 +167,14 @@ test('a body that is announced too large is refused before it comes', async () =
   expect(answer).toMatch(/^HTTP\/1.1 413 /)
   expect(await (await fetch(`${server.url}/health`)).json()).toEqual({ status: 'ok' })
 })
+
+test('clients whose room is deleted hear of it at once, however many share an address', async () => {
+  const { url, server } = await startServer()
+  const clients = await Promise.all(Array.from({ length: 12 }, () => WireClient.join(`${url}/gone`)))
+  await Promise.all(clients.map((client) => client.synced()))
+  await server.room('gone').edit((doc) => doc.getMap('m').set('k', 1))
+  expect((await fetch(`${server.url}/rooms/gone`, { method: 'DELETE' })).status).toBe(204)
+  await Promise.all(clients.map((client) => client.untilClosed()))
+  expect(new Set(clients.map(({ closed }) => closed?.code))).toEqual(new Set([4404]))
+  // With the delays of refusals the last one would wait for half a minute.
+}, 15_000)

@@ -96,6 +96,15 @@ describe('state', () => {
     expect(b.snapshot().todos[0]!.tags).toEqual(['from b', 'from a'])
   })
 
+  test('lists of dates have the keys of arrays', () => {
+    const store = createStore({ schema: { days: s.list(s.date()) } })
+    store.state.days.push(...Array.from({ length: 2000 }, (_, i) => new Date(i)))
+    const { days } = store.state
+    expect(Object.keys(days)).toHaveLength(2000)
+    expect({ ...days }[1999 as never]).toEqual(new Date(1999))
+    expect([1999 in days, 2000 in days, 'map' in days]).toEqual([true, false, true])
+  })
+
   test('bytes may be a Buffer, and share nothing with it', () => {
     const { a, b } = createPeers({ raw: s.bytes().default(Buffer.from([7])) })
     ;(a.state.raw as Uint8Array)[0] = 9

@@ -394,6 +394,20 @@ describe('text', () => {
     expect(b.state.letter.toString()).toBe('b')
   })
 
+  test('what is embedded as a shared type stays what it is in a transaction', () => {
+    const { a, b, letter } = text()
+    letter.set('ab')
+    letter.y.insertEmbed(1, new Y.Map([['k', 1]]))
+    a.transact(({ letter }) => {
+      letter.insert(0, 'x')
+      letter.delete(3, 1)
+    })
+    const embedded = b.state.letter.y.toDelta()[1].insert as Y.Map<unknown>
+    expect([b.state.letter.y.length, embedded.toJSON()]).toEqual([3, { k: 1 }])
+    ;(letter.y.toDelta()[1].insert as Y.Map<unknown>).set('k', 2)
+    expect(embedded.get('k')).toBe(2)
+  })
+
   test('a text that was emptied and then deleted with its row comes back whole', () => {
     const { a, b } = createPeers({ rows: s.list(s.object({ text: s.text() })), count: s.number().default(0) })
     a.state.rows.push({ text: 'abc' })
