@@ -13,7 +13,7 @@ export interface Internals {
   /** Writable status; `status.view` is what the application sees. The store itself writes only `persisted`, `error`. */
   readonly status: StatusCells
   readonly graph: Graph
-  /** What keeps the document on this device, if anything does: surely known once `isReady`. Only the store sets it. */
+  /** What keeps the document on this device, if anything does: surely known once `isReady`. The store sets it, or `offline.ts`. */
   persistence: Persistence | undefined
   /**
    * What this device had stored is in the document, or turned out unreadable. `whenReady()` of the store waits for it.

@@ -22,9 +22,9 @@ export const isPlain = (value: unknown): value is Record<string, unknown> => {
   return proto === Object.prototype || proto === null
 }
 
-// Half a surrogate pair leaves as U+FFFD on the wire; storing it so keeps this client equal to its peers.
 export const readText = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
+// Half a surrogate pair leaves as U+FFFD on the wire; storing it so keeps this client equal to its peers.
 export const checkText = (value: unknown): string | undefined =>
   readText(value) && (value as string).replace(/\p{Surrogate}/gu, '\ufffd')
 

@@ -15,7 +15,7 @@ const refuseWrite = (graph: Graph): void => {
 
 /**
  * What becomes of a write right now. Rendering is synchronous and there is one call stack, so this serves every store
- * and every binding of a page; it is the only state this folder shares. A page without bindings carries no refusal.
+ * and every binding of a page. A page without bindings carries no refusal.
  */
 let refuse: typeof refuseWrite | undefined
 

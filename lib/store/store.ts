@@ -87,7 +87,7 @@ export interface Store<Sh extends Shape = Shape> extends StoreHandle {
 
 /**
  * Makes a store: `createStore({ schema: { todos: s.list(s.object({ title: s.string() })) } })`. Opens no socket and
- * touches no browser storage unless `persist` says so. Throws `INVALID_SCHEMA`.
+ * touches no browser storage unless `persist` says so. Throws `INVALID_SCHEMA`, in development also `INVALID_OPTION`.
  */
 export const createStore = <Sh extends Shape>(options: StoreOptions<Sh>): Store<Sh> => {
   if (isDevelopment) checkOptions(options)
